@@ -17,6 +17,7 @@ from edge.cli import (
     disk_usage,
     doctor,
     inspect,
+    label,
     mark,
     provision,
     quarantine,
@@ -55,6 +56,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.command("replay")(replay.replay)
 app.command("disk-usage")(disk_usage.disk_usage)
 app.command("inspect")(inspect.inspect)
+app.command("label")(label.label)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
 app.command("commission")(commission.commission)

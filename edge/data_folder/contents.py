@@ -45,7 +45,8 @@ class DataFolder:
     layout: the name of the layout, None if no layout is recognised. entries: the pictures, sorted
     by path. truths: files that are read as masks or labels. unread: all other files. complaints:
     one line for each fault. While there is a complaint, a picture without a mask is not
-    known to be good. form: of label files, the format's own name, as "COCO"; else ''.
+    known to be good. form: of label files, the format's own name, as "COCO"; else ''. unlabelled:
+    pictures that labelled.csv leaves out; they are in ``unread`` too.
     """
 
     root: Path
@@ -54,6 +55,7 @@ class DataFolder:
     truths: tuple[Path, ...] = ()
     unread: tuple[Unread, ...] = ()
     complaints: tuple[str, ...] = ()
+    unlabelled: tuple[Path, ...] = ()
     form: str = ""
 
     @property

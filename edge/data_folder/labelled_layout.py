@@ -36,6 +36,7 @@ LABELS = "labels"
 _FORMS = {f"{each.title} labels": each.name for each in FORMATS.values()}
 _HELPERS = {  # files that belong to an export and hold no shape
     "notes.json": "repeats the classes of a YOLO export",
+    "labelled.csv": "is of the label page, and is not read beside label files of another tool",
     "obj.data": "names the files of a YOLO export",
 }
 _LINES = (".jsonl", ".ndjson")  # an entry a line: no tool exports these formats so

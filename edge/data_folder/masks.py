@@ -23,6 +23,15 @@ def is_drawn(path: Path) -> bool:
     return bool(read_image(path).any())
 
 
+def may_be_drawn(path: Path) -> bool:
+    """Return whether a mask has a pixel that is not black; also True for a file that cannot be
+    read."""
+    try:
+        return is_drawn(path)
+    except FrameError:
+        return True
+
+
 def looks_like_mask(path: Path) -> bool:
     """Return whether nearly all is black or white, or the values are few and small. Return False
     for a file that cannot be read."""

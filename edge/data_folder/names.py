@@ -11,7 +11,8 @@ from edge.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 IMAGES, MASKS = "images", "masks"
 GOOD_FOLDERS = ("good", "ok")  # in any case
-TABLES = ("kinds.csv", "groups.csv", "labels.toml")
+LABELLED = "labelled.csv"
+TABLES = ("kinds.csv", "groups.csv", LABELLED, "labels.toml")
 
 # Formats of pictures that Outfeed does not decode. Such files are named, never ignored.
 _OTHER_PICTURES = """

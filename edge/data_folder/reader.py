@@ -35,17 +35,17 @@ class Pictures:
     unread: tuple[Unread, ...] = ()
 
 
-def read_folder(root: Path, layout: str | None = None) -> DataFolder:
+def read_folder(root: Path, layout: str | None = None, *, labelled: bool = True) -> DataFolder:
     """Return the content by the first layout that fits; published layouts come first.
 
     The ``layout`` of the result is None if none fits. layout: "labels", "generic" or "sorted", to
-    read the folder as this layout only. Reads masks where only their content shows whether a part
-    is good, and label files.
-    Blocks on the disk. Raises FrameError if ``root`` is not a folder.
+    read the folder as this layout only. labelled: leave out the pictures that labelled.csv leaves
+    out. Reads masks where only their content shows whether a part is good, and label files. Blocks
+    on the disk. Raises FrameError if ``root`` is not a folder.
     """
     if not root.is_dir():
         raise FrameError(f"{root}: is not a folder; expected the folder of a data set")
-    return _read(root, walk(root), layout)
+    return _read(root, walk(root), layout, labelled=labelled)
 
 
 def find_pictures(path: Path) -> Pictures:
@@ -93,7 +93,12 @@ def is_labelled(root: Path) -> bool:
 
 
 def _read(
-    root: Path, found: Files, layout: str | None = None, *, shapes: bool = True
+    root: Path,
+    found: Files,
+    layout: str | None = None,
+    *,
+    labelled: bool = True,
+    shapes: bool = True,
 ) -> DataFolder:
     """shapes: read the label files, and not only which files they are."""
     folder = None if layout else read_published(root, found)
@@ -102,7 +107,7 @@ def _read(
         if roles is not None:
             folder = read_labelled(root, found, roles) if shapes else roles.only_pictures(root)
     if layout != LABELS:
-        folder = folder or read_own(root, found, layout)
+        folder = folder or read_own(root, found, layout, labelled=labelled)
     if folder is None:
         return DataFolder(root, None, (), (), (*found.unread, *unread_of(root, found.files)))
     stops = tuple(f"{shown(each.path)}: {each.reason}" for each in folder.unread if each.stops)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge.data_folder.contents import DataFolder, FolderEntry, MaskFile
-from edge.data_folder.masks import are_masks, is_drawn
+from edge.data_folder.label_table import LabelRow, apply_label_table, read_label_table
+from edge.data_folder.masks import are_masks, may_be_drawn
 from edge.data_folder.names import (
     GOOD_FOLDERS,
     IMAGES,
@@ -43,18 +45,40 @@ from edge.errors import FrameError
 GENERIC, SORTED = "generic", "sorted"
 
 
-def read_own(root: Path, found: Files, layout: str | None = None) -> DataFolder | None:
+def read_own(
+    root: Path, found: Files, layout: str | None = None, *, labelled: bool = True
+) -> DataFolder | None:
     """The folder as one of the two layouts, or as the one that is named; None where it has neither
-    images/ nor good/."""
+    images/ nor good/. labelled: with the labels of labelled.csv."""
     tops = sorted({path.relative_to(root).parts[0] for path in found.files if path.parent != root})
     tops += [p.name for p in root.iterdir() if p.is_dir() and p.name.lower() in (IMAGES, MASKS)]
     images = folders_named(tops, (IMAGES,))
+    try:
+        rows, fault = read_label_table(root), ""
+    except FrameError as error:
+        rows, fault = {}, str(error)
+    folder = _laid_out(root, images, tops, found, layout, rows)
+    if folder is None or rows is None or not labelled:
+        return folder
+    folder = apply_label_table(folder, rows)
+    return replace(folder, complaints=(fault, *folder.complaints)) if fault else folder
+
+
+def _laid_out(
+    root: Path,
+    images: Sequence[str],
+    tops: Sequence[str],
+    found: Files,
+    layout: str | None,
+    rows: Mapping[str, LabelRow] | None,
+) -> DataFolder | None:
+    """Return the folder as its names and masks state it. rows: of labelled.csv, None without."""
     if images and layout != SORTED:
-        return _generic(root, root / images[0], tops, found)
+        return _generic(root, root / images[0], tops, found, rows)
     if folders_named(tops, GOOD_FOLDERS) or any(
         p.is_dir() and p.name.lower() in GOOD_FOLDERS for p in root.iterdir()
     ):
-        return _sorted(root, tops, found)
+        return _sorted(root, tops, found, rows)
     return _good_alone(root, found) if is_good_folder(root) else None
 
 
@@ -75,7 +99,13 @@ def _good_alone(root: Path, found: Files) -> DataFolder:
     return DataFolder(root, SORTED, entries, (), unread, tuple(complaints))
 
 
-def _generic(root: Path, image_root: Path, tops: Sequence[str], found: Files) -> DataFolder:
+def _generic(
+    root: Path,
+    image_root: Path,
+    tops: Sequence[str],
+    found: Files,
+    rows: Mapping[str, LabelRow] | None,
+) -> DataFolder:
     mask_root = root / next(iter(folders_named(tops, (MASKS,))), MASKS)
     inside = [path for path in found.files if image_root in path.parents]
     drawn = [path for path in found.files if mask_root in path.parents]
@@ -109,8 +139,9 @@ def _generic(root: Path, image_root: Path, tops: Sequence[str], found: Files) ->
         if by_folder is None and any(each.kind.lower() in GOOD_FOLDERS for each in own):
             by_folder = ""  # by masks/good/
         entries.append(FolderEntry(path, folder, own, by_folder))
-    complaints += undrawn_folders(image_root, undrawn, pairs.masks)
-    if not masks:
+    if rows is None:  # with a table no picture is a good part for want of a mask
+        complaints += undrawn_folders(image_root, undrawn, pairs.masks)
+    if not masks and rows is None:
         complaints += named_bad([entry for entry in entries if entry.kind is None], image_root)
     complaints += odd_kinds(root, entries, found)
     unread = (*found.unread, *unread_of(root, [*others, *no_masks, *rest]))
@@ -119,7 +150,9 @@ def _generic(root: Path, image_root: Path, tops: Sequence[str], found: Files) ->
     )
 
 
-def _sorted(root: Path, tops: Sequence[str], found: Files) -> DataFolder:
+def _sorted(
+    root: Path, tops: Sequence[str], found: Files, rows: Mapping[str, LabelRow] | None
+) -> DataFolder:
     mask_root = root / next(iter(folders_named(tops, (MASKS,))), MASKS)
     drawn = [path for path in found.files if mask_root in path.parents]
     inside = [path for path in found.files if path.parent != root and mask_root not in path.parents]
@@ -149,12 +182,13 @@ def _sorted(root: Path, tops: Sequence[str], found: Files) -> DataFolder:
     for path in pictures:
         top = plain(path.relative_to(root).parts[0])
         good, own = top.lower() in GOOD_FOLDERS, pairs.masks.get(path, ())
-        if good:
+        row = (rows or {}).get(plain(path.relative_to(root).as_posix()))
+        if good and (row is None or row.label != "bad"):
             complaints += [
                 f"{mask.path}: is a mask of {path.relative_to(root).as_posix()}, a good part; "
                 "expected an image in the folder of a kind"
                 for mask in own
-                if _is_drawn(mask.path)
+                if may_be_drawn(mask.path)
             ]
         kinds = tuple(MaskFile(each.path, each.kind.partition("/")[0] or top) for each in own)
         folder = folder_of(path, root)
@@ -191,11 +225,3 @@ def unread_of(root: Path, rest: Sequence[Path]) -> list[Unread]:
             reason = "is no picture"
         found.append(Unread(path, reason))
     return found
-
-
-def _is_drawn(mask: Path) -> bool:
-    """Return whether something is drawn; also True for what cannot be read."""
-    try:
-        return is_drawn(mask)
-    except FrameError:
-        return True

@@ -5,6 +5,7 @@
     images/0001.png  masks/0001.png                  the kind is the mask's colour
     kinds.csv     colour,kind   names the colours, as #rrggbb (else kind_rrggbb)
     groups.csv    file,group    images of one part, file inside images/ (else each its own)
+    labelled.csv  file,label,…  from `outfeed label`: other images without a mask are not read
 
 The name of a mask may end in `_mask`. A mask may lie in a sub-folder like that of its image:
 masks/scratch/line2/0001.png. An image without a mask is a good part. If images/ has a folder good/
@@ -83,13 +84,14 @@ def read(root: Path) -> DataSet:
         raise DataError(f"{root / IMAGES}: is missing; expected {LOOKS_FOR}")
     folder = read_folder(root, LAYOUT)
     paths = list(folder.pictures)
+    listed = [*paths, *folder.unlabelled]
     if not paths:
         there = "".join(f"; {line}" for line in unread_lines(root, folder.unread))
         raise DataError(
             f"{root / IMAGES}: holds no image; expected at least one .png, .jpg or .bmp{there}"
         )
     names = _read_kinds(root / "kinds.csv")
-    groups = read_groups(root / "groups.csv", _image_root(folder), paths)
+    groups = read_groups(root / "groups.csv", _image_root(folder), listed)
     reading = _Reading(names)
     samples = [reading.sample(entry, root, groups.get(entry.path)) for entry in folder.entries]
     kinds = tuple(sorted({kind for sample in samples for kind in sample.kinds}))

@@ -51,7 +51,7 @@ def read(root: Path) -> DataSet:
     if folder.layout is None or not any(entry.kind == "" for entry in folder.entries):
         raise DataError(f"{root}: holds no picture of a good part; expected {LOOKS_FOR}")
     paths = list(folder.pictures)
-    groups = read_groups(root / "groups.csv", root, paths)
+    groups = read_groups(root / "groups.csv", root, [*paths, *folder.unlabelled])
     complaints = list(folder.complaints)
     samples = [_sample(entry, root, groups.get(entry.path), complaints) for entry in folder.entries]
     kinds = tuple(sorted({kind for sample in samples for kind in sample.kinds}))

@@ -8,9 +8,10 @@ from edge.bundle import ChainManifest, KindManifest
 from edge.errors import QuarantineError
 from edge.files import write_atomically
 from edge.quarantine import QuarantineEntry, QuarantineIndex, read_index
+from edge.quarantine.drawn import mask_path
 from edge.quarantine.index import write_index
 from models.data.dataset import DataError
-from models.data.quarantined import sample_name
+from models.data.quarantined import masks_of, sample_name
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import RunOnce, detector_of, float_inspector
 from models.evaluation.metrics import summarise
@@ -50,16 +51,17 @@ def write_run(folder: Path, feedback: FeedbackDataset, candidate: RouteCandidate
 def _record(feedback: FeedbackDataset) -> RunRecord:
     """Return the record of the new run.
 
-    Marked false rejects that were learned are training pictures. Learned bad parts are
-    ``unmasked``, because they have no mask. Held-back parts are validation pictures.
+    Marked false rejects that were learned are training pictures, and so are learned bad parts with
+    masks. Other learned bad parts are ``unmasked``. Held-back parts are validation pictures.
     """
     old = feedback.record
-    good = (sample_name(m.entry) for m in feedback.learned if m.entry.released == "false-reject")
-    bad = (sample_name(m.entry) for m in feedback.learned if m.entry.released != "false-reject")
+    samples = [m.picture.sample for m in feedback.learned]
+    annotated = (sample.name for sample in samples if not sample.unmasked)
+    bad = (sample.name for sample in samples if sample.unmasked)
     held_back = (sample_name(m.entry) for m in feedback.held_back)
     return old.model_copy(
         update={
-            "train": (*old.train, *good),
+            "train": (*old.train, *annotated),
             "validation": (*old.validation, *held_back),
             "unmasked": (*old.unmasked, *bad),
         }
@@ -108,7 +110,7 @@ def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
 
 
 def _copy_quarantine(feedback: FeedbackDataset, folder: Path) -> None:
-    """Copy the marked parts of the old run and the new ones, each with its picture."""
+    """Copy the marked parts of the old run and the new ones, each with its picture and masks."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     old = feedback.run.quarantine
     entries: list[tuple[Path, QuarantineEntry]] = []
@@ -117,6 +119,11 @@ def _copy_quarantine(feedback: FeedbackDataset, folder: Path) -> None:
     entries += [
         (feedback.folder, marked.entry) for marked in (*feedback.learned, *feedback.held_back)
     ]
+    masks = {source: masks_of(source) for source, _ in entries}
     for source, entry in entries:
         write_atomically(folder / entry.file, (source / entry.file).read_bytes())
+        for mask in masks[source].get(entry.id, ()):
+            path = mask_path(folder, entry, mask.kind)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, mask.path.read_bytes())
     write_index(folder, QuarantineIndex().with_entries({entry.id: entry for _, entry in entries}))

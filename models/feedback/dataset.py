@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from edge.data_folder import MaskFile
 from edge.errors import QuarantineError
 from edge.quarantine import QuarantineEntry, read_pixels
 from models.data.dataset import DataError, DataSet, as_channels
-from models.data.quarantined import ESCAPE, FOLDER, sample_name, sample_of
+from models.data.quarantined import ESCAPE, FOLDER, masks_of, sample_name, sample_of
 from models.feedback.novel_regions import NovelRegion
 from models.feedback.settings import FeedbackFacts, FeedbackSettings
 from models.runs.run import Run, RunRecord, RunResult
@@ -95,8 +96,13 @@ class FeedbackDataset:
         return tuple(m.picture for m in self.learned if m.picture.sample.is_good)
 
     @property
+    def learned_drawn(self) -> tuple[Picture, ...]:
+        """Return the learned bad parts on which a person has drawn the defects."""
+        return tuple(m.picture for m in self.learned if m.picture.sample.masks)
+
+    @property
     def escapes(self) -> tuple[Picture, ...]:
-        """Return the escapes that are learned, now or earlier."""
+        """Return the escapes without masks that are learned, now or earlier."""
         pictures = (*self.earlier, *(marked.picture for marked in self.learned))
         return tuple(picture for picture in pictures if ESCAPE in picture.sample.kinds)
 
@@ -114,6 +120,7 @@ def open_feedback_dataset(
     """
     record, result = run.record(), run.result()
     dataset, by_name = run.open_data()
+    masks = _known_masks(folder, dataset, {entry.id for entry in (*learned, *held_back)})
     marked = f"{FOLDER}/"
     earlier = tuple(
         by_name[name] for name in (*record.train, *record.unmasked) if name.startswith(marked)
@@ -128,8 +135,8 @@ def open_feedback_dataset(
         train=load_pictures(dataset, tuple(by_name[name] for name in record.train)),
         validation=load_pictures(dataset, tuple(by_name[name] for name in record.validation)),
         earlier=load_pictures(dataset, earlier),
-        learned=tuple(_marked(dataset, folder, entry) for entry in learned),
-        held_back=tuple(_marked(dataset, folder, entry) for entry in held_back),
+        learned=tuple(_marked(dataset, folder, e, masks.get(e.id, ())) for e in learned),
+        held_back=tuple(_marked(dataset, folder, e, masks.get(e.id, ())) for e in held_back),
         caught={},
     )
 
@@ -139,13 +146,35 @@ def with_caught(feedback: FeedbackDataset, caught: dict[str, bool]) -> FeedbackD
     return replace(feedback, caught=caught)
 
 
-def _marked(dataset: DataSet, folder: Path, entry: QuarantineEntry) -> Marked:
+def _known_masks(
+    folder: Path, dataset: DataSet, ids: Collection[str]
+) -> dict[str, tuple[MaskFile, ...]]:
+    """Return the masks of these parts by their ids. Raises DataError for another kind than those of
+    the run: its classifier has no place for one."""
     try:
-        pixels = as_channels(read_pixels(folder, entry), dataset.channels)
+        masks = {key: each for key, each in masks_of(folder).items() if key in ids}
     except QuarantineError as error:
         raise DataError(str(error)) from error
-    kind_map = np.zeros(pixels.shape[:2], np.uint8)
-    return Marked(entry, Picture(sample_of(folder, entry), pixels, kind_map))
+    for mask in (mask for each in masks.values() for mask in each):
+        if mask.kind not in dataset.kinds:
+            raise DataError(
+                f"{mask.path}: the run knows no kind {mask.kind!r}; expected one of "
+                f"{', '.join(dataset.kinds) or 'none'}, or `make train` for a new kind"
+            )
+    return masks
+
+
+def _marked(
+    dataset: DataSet, folder: Path, entry: QuarantineEntry, masks: Sequence[MaskFile]
+) -> Marked:
+    try:
+        pixels = as_channels(read_pixels(folder, entry), dataset.channels)
+        sample = sample_of(folder, entry, masks)
+    except QuarantineError as error:
+        raise DataError(str(error)) from error
+    sound = np.zeros(pixels.shape[:2], np.uint8)
+    kind_map = dataset.load_kind_map(sample) if masks else sound
+    return Marked(entry, Picture(sample, pixels, kind_map))
 
 
 def new_entries(

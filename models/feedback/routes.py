@@ -3,7 +3,8 @@
 threshold: only T and keep_severity change.
 classifier: the block classifier is trained further on pictures with the new appearance
 (models/feedback/appearance_transfer.py). Regions on good parts are background, and known defects
-keep their kind. In each escape, the region with the highest severity gets its most likely kind.
+keep their kind. In each escape without masks, the region with the highest severity gets its most
+likely kind. Bad parts with masks are annotated pictures for the classifier and the detector.
 detector: the detector is trained further on the same pictures, then the classifier.
 method: the detector is trained from the start by the recipe, on the old and the new pictures.
 """
@@ -249,9 +250,14 @@ def _task(
 
 
 def _training_pictures(feedback: FeedbackDataset) -> tuple[Picture, ...]:
-    return training_pictures(
+    made = training_pictures(
         feedback.train, feedback.learned_good, feedback.novel_regions, feedback.record.recipe.seed
     )
+    drawn = feedback.learned_drawn
+    if not drawn or METHODS[feedback.record.recipe.method].good_only:
+        return made
+    # As marked good parts: repeated to about half of the training pictures.
+    return (*made, *drawn * max(len(feedback.train) // len(drawn) // 2, 1))
 
 
 def _classifier(

@@ -23,7 +23,10 @@ EXTRAS = {
     "run": ("demo",),
     "station": ("gpio", "litert", "openvino"),
     "pi": ("pi", "litert"),
-    "workstation": ("demo", "train", "export", "litert", "openvino", "gpio", "dev", "docs"),
+    "workstation": (
+        *("demo", "train", "export", "litert", "openvino"),
+        *("label", "gpio", "dev", "docs"),
+    ),
 }
 # Read beside the Python that runs the tests: the machines that a lock is for.
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")

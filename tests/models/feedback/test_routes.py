@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ import torch
 
 from edge.inbox import MarkKind
 from edge.quarantine import read_index
+from edge.quarantine.drawn import mask_path
 from edge.records import Box
 from models.data.dataset import DataError
 from models.evaluation.float_chain import detector_of
@@ -39,7 +42,8 @@ from models.runs.run import Run
 from models.training.blocks import LabelledRegion
 from models.training.patches import find_truncate
 from models.training.recipe import Recipe
-from tests.support.marked import pitted, quarantine, ringed
+from tests.support.marked import pitted, place, quarantine, ringed
+from tests.support.tinyrun import SIDE_PX
 
 RINGS = 8
 ESCAPE_GREY = 116  # of a pit that the tiny run passes
@@ -86,6 +90,86 @@ def test_a_lesson_knows_its_sides(feedback: FeedbackDataset) -> None:
     assert facts.caught[facts.marked & facts.bad].sum() == 1  # the true reject: not to be lost
     held_back = {each.picture.sample.name for each in feedback.held_back}
     assert not held_back & {picture.sample.name for picture in feedback.selection}
+
+
+def drawn_on(folder: Path, part_id: int, kind: str) -> Path:
+    """A mask of a part as `outfeed label` writes it, on the pit of ``pitted``."""
+    (entry,) = (each for each in read_index(folder).entries if each.part_id == part_id)
+    mask = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    cv2.circle(mask, place(50), 7, 255, -1)
+    path = mask_path(folder, entry, kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), mask)
+    return path
+
+
+@pytest.fixture
+def drawn(marked: Path, tmp_path: Path) -> Path:
+    """The marked parts, with the pit of the escape drawn as the kind pit."""
+    folder = tmp_path / "drawn"
+    shutil.copytree(marked, folder)
+    drawn_on(folder, RINGS + 1, "pit")
+    return folder
+
+
+def with_marks(feedback: FeedbackDataset, folder: Path) -> FeedbackDataset:
+    """The same parts, read from another folder."""
+    entries = new_entries(feedback.record, read_index(folder).entries)
+    divided = divide(entries, 0.25)
+    found = open_feedback_dataset(
+        feedback.run, feedback.old, folder, divided.learned, divided.held_back
+    )
+    return replace(with_caught(found, feedback.caught), novel_regions=feedback.novel_regions)
+
+
+def test_a_drawn_escape_is_an_annotated_part(feedback: FeedbackDataset, drawn: Path) -> None:
+    found = with_marks(feedback, drawn)
+    (picture,) = found.learned_drawn
+    assert (picture.sample.kinds, picture.sample.unmasked) == (("pit",), False)
+    assert found.escapes == ()
+    expected = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    cv2.circle(expected, place(50), 7, 1 + found.dataset.kinds.index("pit"), -1)
+    assert np.array_equal(picture.kind_map, expected)
+    assert feedback.learned_drawn == ()
+
+
+def test_the_detector_learns_from_a_drawn_escape(
+    feedback: FeedbackDataset, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[TrainingTask] = []
+    method = METHODS["regression"]
+    assert method.further is not None
+
+    def spy(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
+        seen.append(task)
+        assert method.further is not None
+        return method.further(task, network)
+
+    monkeypatch.setitem(METHODS, "regression", replace(method, further=spy))
+    found = with_marks(feedback, drawn)
+    candidate = follow("detector", found, Limits(), Run(tmp_path))
+    times = sum(p.sample.name == found.learned_drawn[0].sample.name for p in seen[0].pictures)
+    assert times == max(len(found.train) // 2, 1)
+    assert isinstance(candidate, RouteCandidate)
+    run = write_run(tmp_path / "new", found, candidate)
+    record, (_, by_name) = run.record(), run.open_data()
+    name = found.learned_drawn[0].sample.name
+    assert name in record.train
+    assert name not in record.unmasked
+    assert by_name[name].kinds == ("pit",)
+    assert by_name[name].masks[0].path.is_relative_to(run.folder)
+
+
+def test_masks_that_cannot_be_learned_are_named(
+    feedback: FeedbackDataset, drawn: Path, marked: Path, tmp_path: Path
+) -> None:
+    path = drawn_on(drawn, RINGS + 1, "stain")
+    with pytest.raises(DataError, match=r"the run knows no kind 'stain'; expected one of bar, pit"):
+        with_marks(feedback, drawn)
+    path.unlink()
+    drawn_on(drawn, 1, "pit")
+    with pytest.raises(DataError, match="part 1, which is released as a good part"):
+        with_marks(feedback, drawn)
 
 
 def test_the_cheapest_way_comes_first(
