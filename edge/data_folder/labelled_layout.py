@@ -153,7 +153,7 @@ def read_labelled(root: Path, found: Files, roles: LabelRoles) -> DataFolder:
         files,
         (*found.unread, *unread, *unread_of(root, rest)),
         tuple(dict.fromkeys(complaints)),
-        title,
+        form=title,
     )
 
 
