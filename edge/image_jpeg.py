@@ -58,6 +58,15 @@ def decode_jpeg(data: bytes, *, name: str) -> NDArray[np.uint8]:
         raise FrameError(f"{name}: claims {width}×{height} px, more than the memory") from error
 
 
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height in px as a JPEG states them; None where it is damaged."""
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return int(width), int(height)
+
+
 class _Layout:
     """The position of the compressed data of a JPEG, and the coverage of its scans.
 

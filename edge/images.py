@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import FrameError
-from edge.image_jpeg import JPEG_START, decode_jpeg
+from edge.image_jpeg import JPEG_START, decode_jpeg, jpeg_size
 from edge.image_tiff import is_tiff, tiff_fault
 from edge.memory import BYTES_PER_PX, free_memory_bytes
 from edge.picture_header import claimed_size, read_header
@@ -71,6 +71,30 @@ def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
     if pixels.ndim != 2 and pixels.shape[2:] != (3,):
         raise FrameError(f"{name}: {pixels.shape[2]} channels, expected 1 (grey), 3 or 4")
     return np.ascontiguousarray(pixels, dtype=np.uint8)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Return width and height in px as the header of a picture states them. Blocks on the disk.
+
+    A file whose header states none is decoded. Raises FrameError as ``read_image`` does.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FrameError(f"{path}: cannot be read: {error.strerror}") from error
+    size = jpeg_size(data) if data.startswith(JPEG_START) else claimed_size(data)
+    if size is None or 0 in size:
+        height, width = decode_image(data, name=str(path)).shape[:2]
+        return width, height
+    return size
+
+
+def colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return each pixel of a picture, grey or BGR, as 0xRRGGBB: uint32 H×W."""
+    if pixels.ndim == 2:
+        return np.asarray(pixels, np.uint32) * np.uint32(0x010101)
+    wide = pixels.astype(np.uint32)
+    return np.asarray(wide[:, :, 2] << 16 | wide[:, :, 1] << 8 | wide[:, :, 0], np.uint32)
 
 
 def decode_alpha(data: bytes) -> NDArray[np.uint8] | None:

@@ -26,7 +26,7 @@ TRIES = 8  # a synthetic defect may be too faint to be visible; then another is 
 
 def no_defect_drawn(samples: Iterable[Sample]) -> bool:
     """Return true where none of the samples has a drawn defect."""
-    return not any(sample.masks or sample.boxes for sample in samples)
+    return not any(sample.masks or sample.boxes or sample.shapes for sample in samples)
 
 
 def is_synthetic(sample: Sample) -> bool:

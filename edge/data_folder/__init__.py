@@ -11,7 +11,13 @@ from edge.data_folder.contents import (
 )
 from edge.data_folder.ignored_content import remarks
 from edge.data_folder.mask_checks import read_drawn
-from edge.data_folder.reader import Pictures, find_pictures, list_images, read_folder
+from edge.data_folder.reader import (
+    Pictures,
+    find_pictures,
+    is_labelled,
+    list_images,
+    read_folder,
+)
 from edge.data_folder.scan import Unread
 from edge.data_folder.unrecognised import unrecognised
 
@@ -23,6 +29,7 @@ __all__ = [
     "Unread",
     "count",
     "find_pictures",
+    "is_labelled",
     "list_images",
     "listing",
     "read_drawn",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.data_folder.scan import HIDDEN, Unread
+from edge.label_files import LabelledShape
 
 _NAMED = 3  # files of one kind that a line names
 MOST_LINES = 40  # of complaints; the rest are counted
@@ -26,13 +27,15 @@ class FolderEntry:
     """One picture. folder: its path below the folder of pictures; '' directly in it.
 
     masks: all masks of the picture, also empty ones. kind: the kind of defect by the folder alone.
-    It is '' in a folder of good parts, and None where the folder gives no kind.
+    It is '' in a folder of good parts, and None where the folder gives no kind. shapes: what a
+    label file draws in the picture; then the kind is that of the first shape, '' without one.
     """
 
     path: Path
     folder: str
     masks: tuple[MaskFile, ...] = ()
     kind: str | None = None
+    shapes: tuple[LabelledShape, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class DataFolder:
     layout: the name of the layout, None if no layout is recognised. entries: the pictures, sorted
     by path. truths: files that are read as masks or labels. unread: all other files. complaints:
     one line for each fault. While there is a complaint, a picture without a mask is not
-    known to be good. unlabelled: pictures that labelled.csv leaves out; they are in ``unread`` too.
+    known to be good. form: of label files, the format's own name, as "COCO"; else ''. unlabelled:
+    pictures that labelled.csv leaves out; they are in ``unread`` too.
     """
 
     root: Path
@@ -52,6 +56,7 @@ class DataFolder:
     unread: tuple[Unread, ...] = ()
     complaints: tuple[str, ...] = ()
     unlabelled: tuple[Path, ...] = ()
+    form: str = ""
 
     @property
     def names_colours(self) -> bool:

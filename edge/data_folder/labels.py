@@ -1,4 +1,7 @@
-"""Files that hold labels in a form that is not read: COCO, LabelMe, YOLO, Pascal VOC, tables, …"""
+"""Files that hold labels, by their content: COCO, LabelMe, YOLO, Pascal VOC, CVAT, tables, …
+
+edge/label_files reads some of these forms. Files of the others stop training and the demo.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ from pathlib import Path
 from edge.data_folder.names import TABLES, is_picture, names_labels, plain
 
 _HEAD_BYTES = 1 << 20  # of a file: enough to tell what it is
+# A JSON file has its keys anywhere: LabelMe may put a picture before its shapes.
+_JSON_BYTES = 64 << 20
 _JSON = (
+    ("Label Studio", (rb'"(annotations|completions)"\s*:', rb'"result"\s*:\s*\[')),
+    ("Label Studio", (rb'"annotation_id"\s*:', rb'"(annotator|original_width|lead_time)"\s*:')),
     ("COCO", (rb'"annotations"\s*:', rb'"(images|categories)"\s*:')),
     ("LabelMe", (rb'"shapes"\s*:',)),
     ("VGG Image Annotator", (rb'"(regions|_via_img_metadata|region_attributes)"\s*:',)),
     ("Supervisely", (rb'"objects"\s*:', rb'"(tags|size)"\s*:')),
-    ("Label Studio", (rb'"(annotations|completions)"\s*:', rb'"result"\s*:')),
     (
         "drawn",
         (
@@ -24,7 +30,11 @@ _JSON = (
         ),
     ),
 )
-_XML = re.compile(rb"<(annotations?|object|bndbox|polygon|polyline|label)\b", re.IGNORECASE)
+_XML = (
+    ("CVAT labels", re.compile(rb"<annotations\b", re.IGNORECASE)),
+    ("Pascal VOC labels", re.compile(rb"<annotation\b", re.IGNORECASE)),
+    ("labels", re.compile(rb"<(object|bndbox|polygon|polyline|label)\b", re.IGNORECASE)),
+)
 _YOLO = re.compile(r"\s*\d+(\s+[-+]?\d*\.?\d+(e[-+]?\d+)?){4,}\s*", re.IGNORECASE)
 _YOLO_TABLE = re.compile(rb"^\s*(names|nc)\s*:", re.MULTILINE)
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", re.IGNORECASE)
@@ -63,6 +73,14 @@ def label_files(
     return dict(found)
 
 
+def is_yolo_text(path: Path) -> bool:
+    """Return whether every line of a text is one of YOLO. Reads the beginning of the file."""
+    lines = _text(path).splitlines()
+    return path.suffix.lower() == ".txt" and all(
+        _YOLO.fullmatch(line) for line in lines if line.strip()
+    )
+
+
 def is_note(path: Path) -> bool:
     """Return whether a file is a text for people, as README.md is."""
     suffix = path.suffix.lower()
@@ -77,13 +95,14 @@ def _form(path: Path, stems: set[str]) -> str:
     if is_note(path) or path.name.lower() in TABLES:
         return ""
     if suffix in (".json", ".jsonl", ".ndjson"):
-        head = _head(path)
+        head = _head(path, _JSON_BYTES)
         for form, patterns in _JSON:
             if all(re.search(pattern, head) for pattern in patterns):
                 return f"{form} labels"
     elif suffix == ".xml":
-        if _XML.search(_head(path)):
-            return "Pascal VOC or CVAT labels"
+        head = _head(path)
+        if found := next((form for form, pattern in _XML if pattern.search(head)), ""):
+            return found
     elif suffix == ".txt":
         lines = _text(path).splitlines()
         if beside and all(_YOLO.fullmatch(line) for line in lines if line.strip()):
@@ -143,10 +162,10 @@ def _name(field: str) -> str:
     return plain(field.strip().strip("\"'").replace("\\", "/").rpartition("/")[2])
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, most: int = _HEAD_BYTES) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
+            return file.read(most)
     except OSError:
         return b""
 

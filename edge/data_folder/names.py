@@ -12,7 +12,7 @@ from edge.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 IMAGES, MASKS = "images", "masks"
 GOOD_FOLDERS = ("good", "ok")  # in any case
 LABELLED = "labelled.csv"
-TABLES = ("kinds.csv", "groups.csv", LABELLED)
+TABLES = ("kinds.csv", "groups.csv", LABELLED, "labels.toml")
 
 # Formats of pictures that Outfeed does not decode. Such files are named, never ignored.
 _OTHER_PICTURES = """

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.data_folder.contents import DataFolder, shown
+from edge.data_folder.labelled_layout import LABELS, label_roles, read_labelled
 from edge.data_folder.names import (
     is_other_picture,
     is_picture,
@@ -37,10 +38,10 @@ class Pictures:
 def read_folder(root: Path, layout: str | None = None, *, labelled: bool = True) -> DataFolder:
     """Return the content by the first layout that fits; published layouts come first.
 
-    The ``layout`` of the result is None if none fits. layout: "generic" or "sorted", to read the
-    folder as this layout only. labelled: leave out the pictures that labelled.csv leaves out. Reads
-    masks where only their content shows whether a part is good. Blocks on the disk. Raises
-    FrameError if ``root`` is not a folder.
+    The ``layout`` of the result is None if none fits. layout: "labels", "generic" or "sorted", to
+    read the folder as this layout only. labelled: leave out the pictures that labelled.csv leaves
+    out. Reads masks where only their content shows whether a part is good, and label files. Blocks
+    on the disk. Raises FrameError if ``root`` is not a folder.
     """
     if not root.is_dir():
         raise FrameError(f"{root}: is not a folder; expected the folder of a data set")
@@ -64,7 +65,7 @@ def find_pictures(path: Path) -> Pictures:
     for each in found.unread:
         if each.reason.startswith("cannot be read"):
             raise FrameError(f"{each.path}: {each.reason}")
-    folder = _read(path, found)
+    folder = _read(path, found, shapes=False)
     pictures = [file for file in found.files if is_picture(file)]
     truths = {file for file in folder.truths if is_picture(file)}
     if folder.layout in (None, "generic", "sorted"):
@@ -86,11 +87,27 @@ def list_images(path: Path) -> tuple[Path, ...]:
     return found
 
 
+def is_labelled(root: Path) -> bool:
+    """Return whether a folder holds label files of a format that is read. Blocks on the disk."""
+    return label_roles(root, walk(root)) is not None
+
+
 def _read(
-    root: Path, found: Files, layout: str | None = None, *, labelled: bool = True
+    root: Path,
+    found: Files,
+    layout: str | None = None,
+    *,
+    labelled: bool = True,
+    shapes: bool = True,
 ) -> DataFolder:
+    """shapes: read the label files, and not only which files they are."""
     folder = None if layout else read_published(root, found)
-    folder = folder or read_own(root, found, layout, labelled=labelled)
+    if folder is None and layout in (None, LABELS):
+        roles = label_roles(root, found)
+        if roles is not None:
+            folder = read_labelled(root, found, roles) if shapes else roles.only_pictures(root)
+    if layout != LABELS:
+        folder = folder or read_own(root, found, layout, labelled=labelled)
     if folder is None:
         return DataFolder(root, None, (), (), (*found.unread, *unread_of(root, found.files)))
     stops = tuple(f"{shown(each.path)}: {each.reason}" for each in folder.unread if each.stops)

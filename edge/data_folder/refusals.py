@@ -101,7 +101,13 @@ def labels_outside(root: Path, files: Sequence[Path], pictures: Sequence[Path]) 
         lines.append(mask_folder(folder, some))
     known = {path for some in named.values() for path in some}
     others = [path for path in files if path not in known]
-    for (folder, form), some in sorted(label_files(others, pictures).items()):
+    return lines + unread_labels(others, pictures)
+
+
+def unread_labels(files: Sequence[Path], pictures: Sequence[Path]) -> list[str]:
+    """Return lines for files that hold labels by their content, which nothing reads."""
+    lines = []
+    for (folder, form), some in sorted(label_files(files, pictures).items()):
         place = some[0] if len(some) == 1 else folder
         files_ = "" if len(some) == 1 else f"{len(some)} files ({some_names(some)}) "
         looks = "looks" if len(some) == 1 else "look"

@@ -17,7 +17,7 @@ def demo(
         Path,
         typer.Option(
             help="A folder of pictures as `make train` reads it: images/ with masks/KIND/, good/ "
-            "with other folders, or a published data set.",
+            "with other folders, labels of another tool, or a published data set.",
             show_default=False,
         ),
     ],

@@ -20,7 +20,8 @@ from edge.data_folder import listing, remarks
 from edge.data_folder.ignored_content import turned
 from edge.data_folder.mask_checks import other_size
 from edge.errors import FrameError, OutfeedError
-from edge.images import IMAGE_SUFFIXES, read_image
+from edge.images import IMAGE_SUFFIXES, colour_codes, read_image
+from edge.label_files import LabelError, LabelledShape, rasterise
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,8 @@ class Sample:
     name: posix path of the image inside the data folder, unique in the data set. group: the
     physical part. Images of one part share it; `split` never divides a group. kinds: the kinds of
     defects on the part, sorted; empty for a good part. masks: where two overlap, the later one
-    counts. boxes: every pixel of a box counts as its kind. unmasked: the part is known to be
+    counts. boxes: every pixel of a box counts as its kind. shapes: drawn in a label file; the later
+    one counts too. unmasked: the part is known to be
     defective, but no mask shows where. Its kind map is all 0, from which a network would learn that
     the defect is sound surface. `split` therefore leaves it out.
     """
@@ -105,6 +107,7 @@ class Sample:
     masks: tuple[MaskRef, ...] = ()
     unmasked: bool = False
     boxes: tuple[KindBox, ...] = ()
+    shapes: tuple[LabelledShape, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -170,6 +173,8 @@ class DataSet:
                     "of its annotation"
                 )
             kind_map[box.top : box.bottom, box.left : box.right] = self.kinds.index(box.kind) + 1
+        for shape in sample.shapes:
+            kind_map[shape_mask(shape, size)] = self.kinds.index(shape.kind) + 1
         return image, kind_map
 
     def faults(self, samples: Iterable[Sample] | None = None) -> tuple[str, ...]:
@@ -237,6 +242,22 @@ def read_mask(path: Path) -> Pixels:
     return _read_labels(path) if path.suffix.lower() == ".mat" else read_pixels(path)
 
 
+def shape_mask(shape: LabelledShape, size: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return the pixels of a shape of a label file: bool H×W. size: H, W.
+
+    Raises DataError where the shape is damaged, does not fit, or covers no pixel.
+    """
+    if shape.area is None:
+        raise DataError(f"{shape.place}: marks the whole part; expected a shape with an area")
+    try:
+        mask = rasterise(shape.area, size[0], size[1])
+    except LabelError as error:
+        raise DataError(f"{shape.place}: {error}") from error
+    if not mask.any():
+        raise DataError(f"{shape.place}: covers no pixel; expected the defect drawn, or no entry")
+    return mask
+
+
 def as_channels(pixels: Pixels, channels: int) -> Pixels:
     """Convert to H×W for 1 channel, to H×W×3 for 3. Three equal channels keep their value."""
     if channels == 1 and pixels.ndim == 3:
@@ -269,12 +290,6 @@ def binary_mask(pixels: Pixels, path: Path) -> npt.NDArray[np.bool_]:
             "expected 0 for sound surface and 255 for defect"
         )
     return grey > MASK_THRESHOLD
-
-
-def colour_codes(pixels: Pixels) -> npt.NDArray[np.uint32]:
-    """Return each pixel as 0xRRGGBB: uint32 H×W."""
-    wide = as_channels(pixels, 3).astype(np.uint32)
-    return np.asarray(wide[:, :, 2] << 16 | wide[:, :, 1] << 8 | wide[:, :, 0], np.uint32)
 
 
 def colour_code(colour: Colour) -> int:

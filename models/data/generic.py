@@ -41,6 +41,7 @@ from edge.data_folder.mask_checks import (
     of_good,
 )
 from edge.data_folder.names import IMAGES, plain
+from edge.images import colour_codes
 from models.data.dataset import (
     Colour,
     DataError,
@@ -50,7 +51,6 @@ from models.data.dataset import (
     Sample,
     binary_mask,
     colour_code,
-    colour_codes,
     looks_grey,
     read_pixels,
     refuse,

@@ -15,6 +15,7 @@ from models.data import (
     deeppcb,
     generic,
     kolektorsdd,
+    labelled,
     magnetic_tile,
     mvtec_ad,
     sorted_folders,
@@ -41,6 +42,7 @@ LAYOUTS: Mapping[str, Layout] = {
     dagm2007.LAYOUT: Layout(dagm2007.matches, dagm2007.read),
     aiglern.LAYOUT: Layout(aiglern.matches, aiglern.read),
     mvtec_ad.LAYOUT: Layout(mvtec_ad.matches, mvtec_ad.read),
+    labelled.LAYOUT: Layout(labelled.matches, labelled.read),
     generic.LAYOUT: Layout(generic.matches, generic.read),
     sorted_folders.LAYOUT: Layout(sorted_folders.matches, sorted_folders.read),
 }

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from edge.data_folder import count, listing, read_folder, unread_lines
+from models.data.boxes import is_boxed
 from models.data.dataset import DataFolderError, DataSet, Sample
 
 _SHOWN = 6  # most folders that a line names
@@ -30,7 +31,8 @@ def account(dataset: DataSet) -> tuple[str, ...]:
     without = Counter(kind for sample in undrawn for kind in sample.kinds)
     bad = len(samples) - len(good)
     lines = [
-        f"{dataset.root}: {count(len(samples), 'picture')}, read as {dataset.layout}, "
+        f"{dataset.root}: {count(len(samples), 'picture')}, read as {dataset.layout}"
+        + (f" of {folder.form}, " if folder.form else ", ")
         + ("in colour" if dataset.channels == 3 else "grey"),
         f"taken as good: {len(good)}{_places(good)}",
         f"taken as bad: {bad}"
@@ -44,6 +46,8 @@ def account(dataset: DataSet) -> tuple[str, ...]:
         lines.append(
             f"bad, without a mask: {len(undrawn)}: {kinds}; only for evaluation, not for training"
         )
+    if boxed := sum(map(is_boxed, samples)):
+        lines.append(f"bad, with boxes in place of masks: {boxed}; weak labels of their defects")
     lines += _copies(samples)
     lines += [f"not read: {line}" for line in unread_lines(dataset.root, folder.unread)]
     return tuple(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from models.data.boxes import boxed_sentence
 from models.data.dataset import Sample
 from models.data.facts import carriers, parts_of
 from models.evaluation.interval import interval, percent
@@ -23,7 +24,9 @@ def unknowns(validation: Sequence[Sample], kinds: Sequence[str]) -> tuple[str, .
         *_rate("False rejects", "good", good, "add pictures of good parts"),
         *_rate("Escapes", "defective", bad, "add pictures of defective parts, drawn or not"),
     ]
-    if any(sample.masks for sample in validation):
+    if boxed := boxed_sentence(bad):
+        found.append(f"Of those held back, {boxed}")
+    if any(sample.masks or sample.shapes for sample in validation):
         found += [
             f"Whether {kind} is found is unknown: no part with it is among the held-back ones; "
             "photograph more of them."

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edge.records import SeverityMap
+from models.data.boxes import is_boxed
 from models.data.dataset import Pixels
 from models.evaluation.metrics import average_precision
 from models.evaluation.threshold import search_threshold
@@ -25,7 +26,7 @@ from models.networks import (
 )
 from models.training.feed import Pair, feed
 from models.training.fit import Check, Fit, Schedule, start_from_imagenet, wants_bfloat16
-from models.training.losses import cross_entropy_and_overlap, l2, whole_picture
+from models.training.losses import cross_entropy_and_overlap, l2, whole_picture, without_boxes
 from models.training.patches import PatchSource, Picture, find_truncate, severity_target
 from models.training.recipe import Recipe
 from models.training.whole_pictures import Sampling, WholePictures
@@ -155,9 +156,12 @@ def _loss(network: DetectorNetwork, outputs: Tensor, targets: Tensor, recipe: Re
         outputs = outputs[:, :-1].reshape(targets.shape)
     if network.stages > 1:
         targets = targets.repeat(network.stages, 1, 1, 1)
+    outputs, targets, demand = without_boxes(outputs, targets, logistic=network.logistic)
     if network.logistic:
-        return cross_entropy_and_overlap(outputs, targets, floor, hard_weight=options.hard_weight)
-    return l2(outputs, targets)
+        loss = cross_entropy_and_overlap(outputs, targets, floor, hard_weight=options.hard_weight)
+    else:
+        loss = l2(outputs, targets)
+    return loss if demand is None else loss + demand
 
 
 def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
@@ -174,7 +178,7 @@ def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
     pairs = [
         (SeverityMap(values, 1.0, 0, network.stride_px), picture.kind_map > 0)
         for (values, _), picture in zip(maps, pictures, strict=True)
-        if not picture.sample.unmasked
+        if not picture.sample.unmasked and not is_boxed(picture.sample)
     ]
     if not any(annotated.any() for _, annotated in pairs):
         return ap

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from models.augmentation.copy_paste import paste_piece
 from models.augmentation.crops import Augmentation, augment
-from models.augmentation.synthetic_defects import add_defect
+from models.augmentation.synthetic_defects import SYNTHETIC, add_defect
+from models.data.boxes import box_numbers, is_boxed
 from models.data.dataset import DataError, DataSet, Pixels, Sample, as_channels
 from models.training.labels import coverage_cells, severity_cells
 from models.training.progress import track
@@ -18,26 +19,87 @@ from models.training.recipe import LabelRecipe, Recipe
 CHOICES = 8  # trials to find a picture as large as a patch; then a smaller one is reflected
 MULTIPLE_PX = 32
 
+# Of the numbers in a map of patches: from here on of a box, below it of a drawn kind. SYNTHETIC is
+# the largest, and no box.
+BOXES_FROM = 128
+# Values of cells inside a box alone. UNKNOWN: sound or not. Of a box that is to be found: its
+# number is subtracted from it.
+UNKNOWN = -1.0
+# Share of a box that a patch must show before it has to find the defect in it.
+VISIBLE_SHARE = 0.6
+
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One sample in memory. pixels: uint8 H×W or H×W×3; kind_map: uint8 H×W."""
+    """One sample in memory. pixels: uint8 H×W or H×W×3; kind_map: uint8 H×W.
+
+    boxes: the number of the box of each pixel that a box alone marks, uint8 H×W (see
+    `models.data.boxes`); None without such boxes. The kind map has the kind of these pixels too.
+    """
 
     sample: Sample
     pixels: Pixels
     kind_map: Pixels
+    boxes: Pixels | None = None
 
 
 def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Picture, ...]:
     """Read the pixels and masks of samples. Raises DataError that lists every faulty file."""
     tracked = track(samples, "reading pictures")
     try:
-        return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in tracked)
+        return tuple(_load(dataset, sample) for sample in tracked)
     except DataError:
         dataset.verify(samples)
         raise
+
+
+def apart_from_boxes(
+    pictures: tuple[Picture, ...],
+) -> tuple[tuple[Picture, ...], tuple[Picture, ...]]:
+    """Return pictures whose pixels set T, and those with boxes alone that count as marked parts.
+
+    Pictures with boxes are left out where others are drawn. They remain where nothing is drawn and
+    no part is good, so that nothing else sets T.
+    """
+    boxed = tuple(picture for picture in pictures if is_boxed(picture.sample))
+    rest = tuple(picture for picture in pictures if not is_boxed(picture.sample))
+    if not rest:
+        return pictures, ()
+    return rest, boxed if all(picture.sample.is_good for picture in rest) else ()
+
+
+def _load(dataset: DataSet, sample: Sample) -> Picture:
+    pixels, kind_map = dataset.load_pair(sample)
+    return Picture(sample, pixels, kind_map, box_numbers(sample, kind_map.shape))
+
+
+def box_target(
+    pixels: Pixels,
+    marks: Pixels,
+    cell_px: int,
+    labels: LabelRecipe,
+    truncate: float,
+    full_px: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float32]:
+    """Return the target severity as ``severity_target`` does, with boxes: float32.
+
+    marks: uint8 H×W, the drawn kind, or BOXES_FROM and above of a box. full_px: the pixels of each
+    box in its whole picture, by its mark. Cells of a box are UNKNOWN. Where VISIBLE_SHARE of the
+    box is visible, they are UNKNOWN minus the number of the box, from 1. A box larger than the
+    patch is compared with the patch.
+    """
+    in_box = _in_box(marks)
+    target = severity_target(pixels, np.where(in_box, 0, marks), cell_px, labels, truncate)
+    if not in_box.any():
+        return target
+    for mark in np.unique(marks[in_box]).tolist():
+        box = marks == mark
+        wanted = VISIBLE_SHARE * min(int(full_px[mark]), VISIBLE_SHARE * marks.size)
+        number = mark - BOXES_FROM + 1 if np.count_nonzero(box) >= wanted else 0
+        target[(coverage_cells(box, cell_px) > 0) & (target <= 0)] = UNKNOWN - number
+    return target
 
 
 def severity_target(
@@ -108,13 +170,15 @@ class PatchSource:
         count = max(1, round(recipe.batch * recipe.patch_px**2 / (size_px[0] * size_px[1])))
         images, targets = [], []
         for _ in range(count):
-            pixels, kind_map = self._cut(rng, size_px)
+            pixels, marks, full_px = self._cut(rng, size_px)
             if rng.random() < recipe.copy_paste_share:
-                pixels, kind_map = paste_piece(pixels, kind_map, *self._cut(rng, size_px), rng)
+                donor, donor_marks, _ = self._cut(rng, size_px)
+                if not _in_box(donor_marks).any():  # a box has no piece of one kind
+                    pixels, marks = paste_piece(pixels, marks, donor, donor_marks, rng)
             if rng.random() < recipe.synthetic_share:
-                pixels, kind_map = add_defect(pixels, kind_map, rng)
-            target = severity_target(
-                pixels, kind_map, recipe.resolution, self._recipe.labels, self._truncate
+                pixels, marks = add_defect(pixels, marks, rng)
+            target = box_target(
+                pixels, marks, recipe.resolution, self._recipe.labels, self._truncate, full_px
             )
             images.append(pixels if pixels.ndim == 3 else pixels[:, :, None])
             targets.append(target[None])
@@ -128,18 +192,38 @@ class PatchSource:
         height, width = self._choose(rng)[0].kind_map.shape
         return _down(height, most), _down(width, most)
 
-    def _cut(self, rng: np.random.Generator, size_px: tuple[int, int]) -> tuple[Pixels, Pixels]:
+    def _cut(
+        self, rng: np.random.Generator, size_px: tuple[int, int]
+    ) -> tuple[Pixels, Pixels, npt.NDArray[np.int64]]:
+        """Return a patch, its marks, and the pixels of each mark in the whole picture."""
         for _ in range(CHOICES):
             picture, options = self._choose(rng)
             if all(have >= px for have, px in zip(picture.kind_map.shape, size_px, strict=True)):
                 break
-        return augment(picture.pixels, picture.kind_map, options, rng, size_px)
+        marks = _marks(picture)
+        full_px = np.bincount(marks.ravel(), minlength=256)
+        return *augment(picture.pixels, marks, options, rng, size_px), full_px
 
     def _choose(self, rng: np.random.Generator) -> tuple[Picture, Augmentation]:
         if self._by_kind and rng.random() < self._recipe.detector.defect_share:
             group = self._by_kind[rng.integers(len(self._by_kind))]
             return group[rng.integers(len(group))], self._around
         return self._pictures[rng.integers(len(self._pictures))], self._anywhere
+
+
+def _in_box(marks: Pixels) -> npt.NDArray[np.bool_]:
+    return np.asarray((marks >= BOXES_FROM) & (marks != SYNTHETIC))
+
+
+def _marks(picture: Picture) -> Pixels:
+    """Return the kind map of a picture, in which the pixels of boxes have the number of theirs.
+
+    Kinds beyond the numbers that are left share one: which kind it is does not matter here.
+    """
+    kinds = np.minimum(picture.kind_map, np.uint8(BOXES_FROM - 1))
+    if picture.boxes is None:
+        return kinds
+    return np.where(picture.boxes > 0, picture.boxes + np.uint8(BOXES_FROM - 1), kinds)
 
 
 def _down(side: int, most: int) -> int:

@@ -43,8 +43,8 @@ class WholePictures:
     """Batches of augmented whole pictures. Batch i depends on the seed and i only.
 
     A target is one row per picture, float32 N×(cells + 1): the value of each cell, and 12 for a
-    defective part or 0 for a good one. The cells of a defective part without a mask are not
-    known, and are NaN.
+    defective part or 0 for a good one. The cells of a defective part without a mask, or
+    with boxes, are not known, and are NaN.
     """
 
     def __init__(
@@ -125,7 +125,8 @@ class WholePictures:
     ) -> Cells:
         cells = self._label(pixels, kind_map).ravel()
         good = picture.sample.is_good
-        if picture.sample.unmasked or (good and not self._sound_is_known):
+        unknown = picture.sample.unmasked or picture.boxes is not None
+        if unknown or (good and not self._sound_is_known):
             cells = np.full_like(cells, np.nan)
         return np.append(cells, np.float32(0.0 if good else 12.0))
 

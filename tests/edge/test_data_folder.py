@@ -292,9 +292,9 @@ def test_images_and_masks_may_be_links(tmp_path: Path) -> None:
 
 def test_labels_of_a_folder_in_no_layout_are_named(tmp_path: Path) -> None:
     images(tmp_path, 2, "train")
-    put(tmp_path / "train/_annotations.coco.json", '{"images": [], "annotations": []}')
+    put(tmp_path / "train/via_region_data.json", '{"_via_img_metadata": {}}')
     line = unrecognised(read_folder(tmp_path))
     assert line.startswith(
-        f"{tmp_path}: holds 2 pictures in train/, and train/_annotations.coco.json with COCO "
-        "labels, which is not read, in no layout that is recognised"
+        f"{tmp_path}: holds 2 pictures in train/, and train/via_region_data.json with VGG Image "
+        "Annotator labels, which is not read, in no layout that is recognised"
     )

@@ -17,7 +17,7 @@ from tests.support.refused_folders import DRAW, refusal
     "folder",
     [
         *("ground_truth", "groundTruth", "mask", "labels", "Annotations", "gt", "train_lab"),
-        *("SegmentationClass", "defect-masks", "anything", "drawn by hand"),
+        *("SegmentationMasks", "defect-masks", "anything", "drawn by hand"),
     ],
 )
 def test_masks_in_another_folder_beside_images(tmp_path: Path, folder: str) -> None:

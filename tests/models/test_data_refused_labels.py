@@ -1,4 +1,7 @@
-"""Folders with labels in a form that is not read: training and demo refuse them."""
+"""Folders with labels in a form that is not read: training and demo refuse them.
+
+Forms that are read, and their faults, are in test_data_labels_refused.py.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +15,23 @@ from models.data.layouts import open_dataset
 from tests.support.folders import images, put
 from tests.support.refused_folders import DRAW, refusal
 
-YOLO = "0 0.5 0.5 0.1 0.1\n"
-
 
 @pytest.mark.parametrize(
     ("file", "content", "form"),
     [
-        ("annotations.json", {"images": [], "annotations": []}, "COCO"),
-        ("export.json", {"annotations": [], "categories": []}, "COCO"),
-        ("images/000.json", {"shapes": [], "imagePath": "000.png"}, "LabelMe"),
         ("via.json", {"_via_img_metadata": {}}, "VGG Image Annotator"),
         ("images/000.png.json", {"objects": [], "size": {}}, "Supervisely"),
-        ("project.json", [{"annotations": [{"result": []}]}], "Label Studio"),
         ("boxes.json", {"000.png": {"bbox": [1, 2, 3, 4]}}, "drawn"),
-        ("images/000.txt", YOLO, "YOLO"),
-        ("images/000.txt", "", "YOLO"),
-        ("data.yaml", "names: [a]\n", "YOLO"),
-        ("classes.txt", "scratch\n", "YOLO"),
-        ("images/000.xml", "<annotation><object/></annotation>", "Pascal VOC or CVAT"),
-        ("job.xml", "<annotations><image><polygon/></image></annotations>", "Pascal VOC or CVAT"),
+        ("shapes.jsonl", {"shapes": [], "file": "000.png"}, "LabelMe"),
+        ("images/000.xml", "<root><object/></root>", ""),
     ],
 )
 def test_labels_of_other_programs(tmp_path: Path, file: str, content: object, form: str) -> None:
     images(tmp_path)
     put(tmp_path / file, content if isinstance(content, str) else json.dumps(content))
     assert refusal(tmp_path) == (
-        f"ROOT/{file}: looks like {form} labels and would not be read, so that every picture would "
-        f"be a good part; {DRAW}, or move what is no label out of the folder"
+        f"ROOT/{file}: looks like {f'{form} labels'.strip()} and would not be read, so that every "
+        f"picture would be a good part; {DRAW}, or move what is no label out of the folder"
     )
 
 
@@ -91,8 +84,8 @@ def test_a_table_that_is_called_otherwise_or_lies_elsewhere(tmp_path: Path, name
 def test_labels_in_sorted_folders(tmp_path: Path) -> None:
     images(tmp_path, 3, "good")
     images(tmp_path, 2, "bad")
-    put(tmp_path / "bad/000.json", '{"shapes": []}')
-    assert refusal(tmp_path).startswith("ROOT/bad/000.json: looks like LabelMe labels")
+    put(tmp_path / "bad/000.json", '{"regions": []}')
+    assert refusal(tmp_path).startswith("ROOT/bad/000.json: looks like VGG Image Annotator labels")
 
 
 @pytest.mark.parametrize("text", ["1", "scratch\n", "12 30 40 60 scratch 0\n", "1,2,3,4,dent\n"])

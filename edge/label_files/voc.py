@@ -1,0 +1,244 @@
+"""Pascal VOC: XML files with boxes, and pictures of classes in SegmentationClass/.
+
+Source: the development kit of VOC 2012. Written by LabelImg, CVAT, Roboflow and LabelMe's
+converter. A box is counted in pixels from 1, both ends included. `labelmap.txt` (CVAT) or
+`class_names.txt` (LabelMe) names the colours. SegmentationObject/ numbers the objects of the XML
+file; it is read where no file names the colours. `difficult` and `truncated` do not make a defect
+sound. The rim that VOC draws around objects (its colour 255) belongs to no defect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from edge.errors import FrameError
+from edge.images import colour_codes, read_image
+from edge.label_files.label_text import number, read_lines, read_xml, ring_of, size_of, text
+from edge.label_files.picture_names import PictureIndex, plain
+from edge.label_files.shapes import (
+    BoxArea,
+    ColourArea,
+    LabelContent,
+    LabelError,
+    LabelledArea,
+    LabelledPicture,
+    LabelledShape,
+    PolygonArea,
+)
+
+NAME = "voc"
+TITLE = "Pascal VOC"
+GOOD_ENTRY = "an XML file without objects"
+
+CLASS_FOLDERS = ("segmentationclass", "segmentationclasspng")
+OBJECT_FOLDERS = ("segmentationobject", "segmentationobjectpng")
+COPY_FOLDERS = (  # of LabelMe's converter: the same pictures of classes once more
+    "segmentationclassnpy",
+    "segmentationclassvisualization",
+    "segmentationobjectnpy",
+    "segmentationobjectvisualization",
+)
+NAME_FILES = ("labelmap.txt", "class_names.txt")
+_VOID = 0xE0E0C0  # colour 255 of VOC
+_BACKGROUND = ("background", "_background_")
+_IGNORED = "__ignore__"  # in class_names.txt of LabelMe: the number before the background
+
+
+def read(files: Iterable[Path], index: PictureIndex) -> LabelContent:
+    """Return the pictures and shapes of VOC files. Every picture of classes is read once.
+
+    Blocks on the disk. Faults are complaints of the result: one line each.
+    """
+    files = tuple(files)
+    complaints: list[str] = []
+    try:
+        colours = _colours([file for file in files if file.name.lower() in NAME_FILES])
+    except LabelError as error:
+        return LabelContent((), (str(error),))
+    drawn = _drawn(files, index, complaints)
+    found: dict[Path, LabelledPicture] = {}
+    for file in files:
+        if file.suffix.lower() != ".xml":
+            continue
+        try:
+            picture = _of_xml(file, index, complaints)
+        except LabelError as error:
+            complaints.append(str(error))
+            continue
+        if picture.path in found:
+            complaints.append(f"{file}: names {picture.path.name}, as {found[picture.path].place}")
+        found[picture.path] = picture
+    for path, masks in drawn.items():
+        boxed = found.get(path, LabelledPicture(path, str(next(iter(masks.values())))))
+        try:
+            shapes = _of_masks(masks, colours, boxed.shapes)
+        except (LabelError, FrameError) as error:
+            complaints.append(str(error))
+            continue
+        kinds = {shape.kind for shape in shapes}
+        rest = tuple(shape for shape in boxed.shapes if shape.kind not in kinds)
+        found[path] = LabelledPicture(path, boxed.place, (*shapes, *rest), boxed.size)
+    return LabelContent(tuple(found.values()), tuple(complaints))
+
+
+def voc_colour(number_: int) -> int:
+    """Return the colour of a class number in VOC's colour map, as 0xRRGGBB.
+
+    Three bits of the number at a time are the next lower bits of red, green and blue.
+    """
+    channels = [0, 0, 0]
+    for shift in range(8):
+        bits = number_ >> 3 * shift
+        for channel in range(3):
+            channels[channel] |= (bits >> channel & 1) << (7 - shift)
+    return channels[0] << 16 | channels[1] << 8 | channels[2]
+
+
+def _drawn(
+    files: Sequence[Path], index: PictureIndex, complaints: list[str]
+) -> dict[Path, dict[str, Path]]:
+    """Return the pictures of classes and of objects ("class", "object") of each picture."""
+    drawn: dict[Path, dict[str, Path]] = defaultdict(dict)
+    for file in files:
+        parts = tuple(map(plain, file.relative_to(index.root).parts))
+        folder = next((n for n, part in enumerate(parts) if folder_role(part)), None)
+        if folder is None:
+            continue
+        role = folder_role(parts[folder])
+        try:
+            inner = (*parts[folder + 1 : -1], plain(file.stem))
+            drawn[index.find_stem(inner, file.name)][role] = file
+        except LabelError as error:
+            complaints.append(f"{file}: {error}")
+    return drawn
+
+
+def folder_role(name: str) -> str:
+    """Return "class" or "object" for a folder of such pictures by its name, else ''."""
+    lower = name.lower()
+    return "class" if lower in CLASS_FOLDERS else "object" if lower in OBJECT_FOLDERS else ""
+
+
+def _colours(files: Iterable[Path]) -> dict[int, str] | None:
+    """Return the class of each colour and grey; None without a file that names them."""
+    colours: dict[int, str] | None = None
+    for file in files:
+        names = _labelmap(file) if file.name.lower() == "labelmap.txt" else _class_names(file)
+        if colours is not None and names != colours:
+            raise LabelError(f"{file}: names other colours than another file; expected one")
+        colours = names
+    return colours
+
+
+def _labelmap(file: Path) -> dict[int, str]:
+    """Lines of `label:red,green,blue:parts:actions`, with a comment at the head."""
+    found = {}
+    for position, line in enumerate(read_lines(file), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = re.fullmatch(r"(.+?):(\d{1,3}),(\d{1,3}),(\d{1,3})(:.*)?", line.strip())
+        if match is None or max(int(match[n]) for n in (2, 3, 4)) > 255:
+            raise LabelError(f"{file}: line {position}: expected label:red,green,blue::")
+        found[int(match[2]) << 16 | int(match[3]) << 8 | int(match[4])] = match[1]
+    return found
+
+
+def _class_names(file: Path) -> dict[int, str]:
+    names = [line.strip() for line in read_lines(file) if line.strip()]
+    names = names[1:] if names[:1] == [_IGNORED] else names
+    if names[:1] and names[0] not in _BACKGROUND:
+        raise LabelError(f"{file}: begins with {names[0]}; expected _background_")
+    if len(names) > 255:
+        raise LabelError(f"{file}: has {len(names)} classes; expected at most 254")
+    greys = {number_ * 0x010101: name for number_, name in enumerate(names)}
+    return {**greys, **{voc_colour(number_): name for number_, name in enumerate(names)}}
+
+
+def _of_masks(
+    masks: Mapping[str, Path], colours: Mapping[int, str] | None, boxes: Sequence[LabelledShape]
+) -> list[LabelledShape]:
+    """Return a shape for each colour of a picture of classes or objects."""
+    kinds = sorted({shape.kind for shape in boxes})
+    path = masks.get("class")
+    named = dict(colours or {})
+    if path is None or (colours is None and len(kinds) != 1):
+        path = masks.get("object")
+        named = {}
+        for number_, shape in enumerate(boxes, start=1):
+            named |= {voc_colour(number_): shape.kind, number_ * 0x010101: shape.kind}
+    if path is None:
+        raise LabelError(
+            f"{masks['class']}: nothing names its colours; expected labelmap.txt (label:r,g,b::) "
+            "or class_names.txt in the folder"
+        )
+    pixels = read_image(path)
+    shapes = []
+    for code in map(int, np.unique(colour_codes(pixels))):
+        if code == 0 or (code == _VOID and pixels.ndim == 3):
+            continue
+        if path is masks.get("class") and colours is None:
+            kind = kinds[0]
+        elif code in named:
+            kind = named[code]
+        else:
+            raise LabelError(f"{path}: has the colour #{code:06x}, which no class has")
+        if kind not in _BACKGROUND:
+            shapes.append(LabelledShape(kind, ColourArea(path, code), str(path)))
+    return shapes
+
+
+def _of_xml(file: Path, index: PictureIndex, complaints: list[str]) -> LabelledPicture:
+    root = read_xml(file)
+    if root.tag != "annotation":
+        raise LabelError(f"{file}: begins with <{root.tag}>; expected <annotation>")
+    path = _picture(file, root, index)
+    size = size_of(root.findtext("size/width"), root.findtext("size/height"), str(file))
+    shapes = []
+    for position, element in enumerate(root.findall("object")):
+        place = f"{file}: object[{position}]"
+        try:
+            kind = text(element.findtext("name"), f"{place}: name")
+            shapes.append(LabelledShape(kind, _area(element, place), place))
+        except LabelError as error:
+            complaints.append(str(error))
+    return LabelledPicture(path, str(file), tuple(shapes), size)
+
+
+def _picture(file: Path, root: Element, index: PictureIndex) -> Path:
+    """Return the picture by `filename`, with `folder` where several have it; else by the stem."""
+    name = (root.findtext("filename") or "").strip()
+    folder = (root.findtext("folder") or "").strip()
+    for each in filter(None, (name, f"{folder}/{name}" if folder and name else "")):
+        try:
+            return index.find(each, file)
+        except LabelError:
+            continue
+    try:
+        return index.find_stem((plain(file.stem),), file.name)
+    except LabelError as error:
+        if name:
+            index.find(name, file)
+        raise LabelError(f"{file}: {error}") from error
+
+
+def _area(element: Element, place: str) -> LabelledArea:
+    outline = element.find("polygon")
+    if outline is not None:
+        flat = [number(each.text, f"{place}: polygon") for each in outline]
+        return PolygonArea((ring_of(flat, f"{place}: polygon"),))
+    box = element.find("bndbox")
+    if box is None:
+        raise LabelError(f"{place}: has no bndbox; expected a box or a polygon")
+    left, top, right, bottom = (
+        number(box.findtext(name), f"{place}: {name}") for name in ("xmin", "ymin", "xmax", "ymax")
+    )
+    if left > right or top > bottom:
+        raise LabelError(f"{place}: the box is empty; expected xmin < xmax and ymin < ymax")
+    # Counted from 1. Some tools count from 0: their first column would lie outside.
+    return BoxArea(max(left - 1, 0.0), max(top - 1, 0.0), right, bottom)

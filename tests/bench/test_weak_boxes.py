@@ -1,0 +1,56 @@
+"""The comparison of masks, filled boxes and boxes as weak labels."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from bench.weak_boxes import MODES, boxes_of, choose, write_folder
+from models.data.boxes import box_numbers
+from models.data.layouts import open_dataset
+from tests.support.tinyrun import write_pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_each_defect_has_a_box() -> None:
+    mask = np.zeros((60, 60), np.bool_)
+    mask[5:10, 5:20] = mask[40:50, 30:33] = mask[12:14, 5:6] = True
+    assert sorted(boxes_of(mask)) == [(5, 5, 20, 14), (30, 40, 33, 50)]
+
+
+def test_the_three_folders_mark_the_same_defects(tmp_path: Path) -> None:
+    pictures = choose(open_dataset(write_pictures(tmp_path / "data", 12)), ("pit",), 3)
+    assert [len(picture.drawn) for picture in pictures] == [0, 0, 0, 1, 1, 1]
+    maps = {}
+    for mode in MODES:
+        write_folder(tmp_path / mode, pictures, mode)
+        dataset = open_dataset(tmp_path / mode)
+        assert dataset.kinds == ("pit",)
+        sample = next(each for each in dataset.samples if not each.is_good)
+        maps[mode] = dataset.load_kind_map(sample)
+        assert (box_numbers(sample, maps[mode].shape) is not None) is (mode == "boxes")
+    assert np.array_equal(maps["filled"], maps["boxes"])
+    assert (maps["filled"] >= maps["masks"]).all()
+    assert maps["filled"].sum() > maps["masks"].sum()
+
+
+def test_the_command_prints_a_row_for_each(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data", 18)
+    (tmp_path / "tiny.toml").write_text(
+        'name = "tiny"\n[detector]\nnetwork = "lean"\nsteps = 4\nbatch = 2\npatch_px = 64\n'
+    )
+    command = [sys.executable, "-m", "bench.weak_boxes", "--data", str(data), "--parts", "4"]
+    command += ["--recipe", str(tmp_path / "tiny.toml"), "--steps", "2", "--kind", "pit"]
+    command += ["--threads", "1", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    table = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    rows = [line.split("|")[1].strip() for line in table]
+    assert rows == ["labels", "---", *MODES]
