@@ -114,8 +114,13 @@ def _classes(files: Iterable[Path], root: Path) -> dict[int, str]:
 
 
 def _yaml_names(file: Path) -> dict[int, str]:
-    import yaml  # for this one file of one format; 30 ms
-
+    try:
+        import yaml  # for this one file of one format; 30 ms
+    except ImportError as error:  # a station has no PyYAML
+        raise LabelError(
+            f"{file}: PyYAML is not installed; expected it (pip install pyyaml), or classes.txt "
+            "with a class on each line"
+        ) from error
     try:
         content = yaml.safe_load(read_bytes(file, _MOST_YAML_BYTES).decode("utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:

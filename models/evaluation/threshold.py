@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from edge.chain.filter import TOLERANCE, apply_threshold
 from edge.records import SeverityMap
 from models.evaluation.promise import MAX_FALSE_REJECTS
 from models.evaluation.reject_severity import PLACE
+
+Values: TypeAlias = npt.NDArray[np.float64]
 
 STEP = 0.1
 GRID = np.round(np.arange(0.2, 11.9, STEP), 1)
@@ -108,25 +111,7 @@ def search_threshold(
         )
     false_alarms = np.mean(alarms, axis=0)
     missed = 1.0 - np.mean(reached, axis=0) if reached else None
-    if missed is not None and not is_limited:
-        allowed = np.flatnonzero(false_alarms <= max(most_false_alarms, false_alarms.min()))
-        sums = (false_alarms + missed)[allowed]
-        near = allowed[sums <= sums.min() + 1e-9]
-        best = near[int((len(near) - 1) * PLACE)]
-    elif mean_iou is None or max_false_alarms is not None:
-        limit = MAX_FALSE_REJECTS if max_false_alarms is None else max_false_alarms
-        within = np.flatnonzero(false_alarms <= limit + 1e-9)
-        best = within[0] if len(within) else len(GRID) - 1
-        if missed is not None and len(within):
-            near = within[missed[within] <= missed[best] + 1e-9]
-            near = near[false_alarms[near] <= false_alarms[near[-1]]]
-            best = near[int((len(near) - 1) * PLACE)]
-            if mean_iou is not None:
-                best = near[np.flatnonzero(mean_iou[near] >= mean_iou[near].max() - NEAR_BEST)[0]]
-    else:
-        allowed = np.flatnonzero(false_alarms <= max(most_false_alarms, false_alarms.min()))
-        near = allowed[mean_iou[allowed] >= mean_iou[allowed].max() - NEAR_BEST]
-        best = near[np.argmin(false_alarms[near])]
+    best = _choose(mean_iou, false_alarms, missed, max_false_alarms, most_false_alarms)
     return ThresholdSearch(
         float(GRID[best]),
         tuple(GRID.tolist()),
@@ -134,6 +119,34 @@ def search_threshold(
         tuple(false_alarms.tolist()),
         None if missed is None else tuple(missed.tolist()),
     )
+
+
+def _choose(
+    mean_iou: Values | None,
+    false_alarms: Values,
+    missed: Values | None,
+    limit: float | None,
+    most_false_alarms: float,
+) -> int:
+    """Return the place of T in the grid. The parameters are those of ``search_threshold``."""
+    allowed = np.flatnonzero(false_alarms <= max(most_false_alarms, false_alarms.min()))
+    if missed is not None and limit is None:
+        sums = (false_alarms + missed)[allowed]
+        near = allowed[sums <= sums.min() + 1e-9]
+        return int(near[int((len(near) - 1) * PLACE)])
+    if mean_iou is not None and limit is None:
+        near = allowed[mean_iou[allowed] >= mean_iou[allowed].max() - NEAR_BEST]
+        return int(near[np.argmin(false_alarms[near])])
+    within = np.flatnonzero(false_alarms <= (MAX_FALSE_REJECTS if limit is None else limit) + 1e-9)
+    if not len(within):
+        return len(GRID) - 1
+    if missed is None:
+        return int(within[0])
+    near = within[missed[within] <= missed[within[0]] + 1e-9]
+    near = near[false_alarms[near] <= false_alarms[near[-1]]]
+    if mean_iou is None:
+        return int(near[int((len(near) - 1) * PLACE)])
+    return int(near[np.flatnonzero(mean_iou[near] >= mean_iou[near].max() - NEAR_BEST)[0]])
 
 
 def _alarms(severity: SeverityMap, height: int, width: int) -> npt.NDArray[np.bool_]:

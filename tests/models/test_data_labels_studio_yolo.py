@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -226,3 +227,14 @@ def test_yolo_files_of_label_studio(tmp_path: Path) -> None:
     )
     (summary,) = [line for line in account(open_dataset(tmp_path)) if "boxes" in line]
     assert summary == "bad, with boxes in place of masks: 1; weak labels of their defects"
+
+
+def test_a_machine_without_pyyaml_is_told_the_other_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yolo(tmp_path, "0 0.2 0.25 0.2 0.25\n")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert lines(tmp_path)[0].startswith("ROOT/data.yaml: PyYAML is not installed; expected it")
+    (tmp_path / "data.yaml").unlink()
+    put(tmp_path / "classes.txt", "dent\nscratch\n")
+    assert open_dataset(tmp_path).kinds == ("dent",)

@@ -118,7 +118,7 @@ def test_a_limit_of_false_alarms_comes_before_mean_iou() -> None:
     maps.append((SeverityMap(cells, 1.0, 0, 2), drawn))
     assert search_threshold(maps).best > 5.9
     # Within a half and more, T is that of the best mean IoU: no defect is missed there either.
-    for limit, threshold in ((0.1, 8.1), (0.25, 8.1), (0.5, 6.0), (0.8, 6.0)):
+    for limit, threshold in ((0.1, 8.1), (0.25, 8.1), (0.5, 6.1), (0.8, 6.1)):
         found = search_threshold(maps, limit)
         assert found.best == threshold
         assert found.mean_iou == search_threshold(maps).mean_iou
