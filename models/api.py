@@ -68,7 +68,7 @@ def train(
         data: folder of pictures, with or without masks, in a supported layout.
         recipe: "auto", the name of a recipe in models/recipes, a .toml file, or a ``Recipe``.
             "auto" chooses the settings from the data. Where too few defects are annotated, it
-            trains and compares every method that learns from good parts.
+            trains and compares methods that learn from good parts.
         out: folder of the run. It is created, or holds the run to continue.
         groups: regular expression on a picture's name. Its group ``part``, else its first group,
             names the physical part. Pictures of one part are never on both sides of the division.

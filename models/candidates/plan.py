@@ -79,12 +79,13 @@ def plan_for(dataset: DataSet, settings: SplitRecipe, max_false_rejects: float) 
 def good_only() -> tuple[DetectorKind, ...]:
     """Return the methods that need no drawn defect and have a recipe of the same name.
 
-    Reference methods are left out: they are large and slow, and only serve to measure others.
+    Methods that are used by name only are left out: references, which are large and slow, and the
+    autoencoder (decision 59).
     """
     return tuple(
         name
         for name, method in METHODS.items()
-        if method.good_only and not method.reference and (RECIPES / f"{name}.toml").is_file()
+        if method.good_only and not method.by_name and (RECIPES / f"{name}.toml").is_file()
     )
 
 

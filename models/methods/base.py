@@ -66,8 +66,9 @@ class Method:
     formats: formats of its export. int8: true if its network may be quantised. further: trains one
     of its networks further, which is changed, by the recipe's detector section; None if the method
     cannot. by_place: the method compares each place with the same place of other parts, so pictures
-    with things in other places than on the line must not be trained on. reference: a published
-    method to measure others against; `make train` uses it only where its recipe is named.
+    with things in other places than on the line must not be trained on. by_name: `make train` uses
+    it only where its recipe is named. It is a published method to measure others against, or
+    another method has been better on every set.
     """
 
     train: Callable[[TrainingTask], TrainedMethod]
@@ -77,7 +78,7 @@ class Method:
     int8: bool = True
     further: Callable[[TrainingTask, DetectorNetwork], TrainedMethod] | None = None
     by_place: bool = False
-    reference: bool = False
+    by_name: bool = False
 
 
 def severity_unit(peaks: Sequence[float], share: float = GOOD_SHARE) -> float:

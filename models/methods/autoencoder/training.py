@@ -169,4 +169,4 @@ def restoration_loss(
     return loss
 
 
-METHOD = Method(train=_train, build=_build, good_only=True)
+METHOD = Method(train=_train, build=_build, good_only=True, by_name=True)

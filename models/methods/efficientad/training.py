@@ -154,4 +154,4 @@ def _settle(network: EfficientADDetector, task: TrainingTask) -> None:
     network.weigh(weights[0] / unit, weights[1] / unit, -middle / unit)
 
 
-METHOD = Method(train=train, build=build, good_only=True, reference=True)
+METHOD = Method(train=train, build=build, good_only=True, by_name=True)

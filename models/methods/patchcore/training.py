@@ -106,5 +106,5 @@ def _settle(network: PatchCoreDetector, task: TrainingTask) -> None:
 
 
 METHOD = Method(
-    train=train, build=build, good_only=True, formats=("onnx",), int8=False, reference=True
+    train=train, build=build, good_only=True, formats=("onnx",), int8=False, by_name=True
 )

@@ -174,4 +174,4 @@ def _settle(network: SimpleNetDetector, task: TrainingTask) -> None:
     set_scale(network.map_scale, *scale_of("simplenet", logits))
 
 
-METHOD = Method(train=train, build=build, good_only=True, reference=True)
+METHOD = Method(train=train, build=build, good_only=True, by_name=True)

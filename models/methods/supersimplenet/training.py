@@ -200,4 +200,4 @@ def _logits(
     return cells[0, 0, :rows, :cols].numpy(), float(part)
 
 
-METHOD = Method(train=train, build=build, good_only=True, further=_further, reference=True)
+METHOD = Method(train=train, build=build, good_only=True, further=_further, by_name=True)

@@ -91,7 +91,7 @@ def test_a_reference_method_is_no_candidate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = method()
-    methods = {"memory-bank": shown, "texture": replace(shown, reference=True)}
+    methods = {"memory-bank": shown, "texture": replace(shown, by_name=True)}
     register(monkeypatch, tmp_path / "some", methods)
     assert good_only() == ("memory-bank",)
     methods["texture"] = shown
