@@ -61,7 +61,7 @@ def test_uploads_of_label_studio() -> None:
 
 def test_folders_tell_equal_names_apart() -> None:
     pictures = ("images/a/0001.png", "images/b/0001.png")
-    assert found("D:/work/b/0001.png", *pictures) == "images/b/0001.png"
+    assert found("D:/photos/b/0001.png", *pictures) == "images/b/0001.png"
     with pytest.raises(LabelError) as error:
         found("C:/other/0001.png", *pictures)
     assert str(error.value) == (
