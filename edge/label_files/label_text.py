@@ -70,7 +70,7 @@ def read_xml(path: Path) -> ElementTree.Element:
         builder.end(tag)
 
     def refuse(*_: object) -> None:
-        raise LabelError(f"{path}: has a document type (<!DOCTYPE>); expected XML without one")
+        raise LabelError(f"{path}: has a document type (DOCTYPE); expected XML without one")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
