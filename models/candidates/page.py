@@ -20,7 +20,7 @@ from models.candidates.advice import (
 )
 from models.candidates.pictures import JudgedPictures
 from models.candidates.ranking import CandidateScores, chain_of
-from models.candidates.record import CandidateComparison, MethodCandidate
+from models.candidates.record import CandidateComparison
 from models.candidates.resample import Floats
 from models.evaluation.float_chain import detector_of
 from models.evaluation.interval import counted, percent
@@ -44,7 +44,7 @@ def write_page(
     pictures: JudgedPictures,
 ) -> Path:
     """Write the page and return its path. Blocks for seconds: it inspects the shown pictures."""
-    examine = {each.method: _examiner(runs[each.method], each) for each in comparison.candidates}
+    examine = {each.method: _examiner(runs[each.method]) for each in comparison.candidates}
     path = folder / REPORT
     scored = scores[comparison.recommended]
     write_atomically(path, render(folder, comparison, examine, scored, pictures))
@@ -179,7 +179,7 @@ def _row(picture: Picture, examine: Mapping[DetectorKind, Examine]) -> str:
     return page.row(f"{sample.name}: {', '.join(sample.kinds) or 'good'}", shown)
 
 
-def _examiner(run: Run, candidate: MethodCandidate) -> Examine:
+def _examiner(run: Run) -> Examine:
     record = run.record()
     detector = detector_of(run.load_detector(), record.channels, record.alignment)
     inspector = chain_of(run, detector)

@@ -296,7 +296,10 @@ def _threshold_reason(
     if silent:
         return f"{text}: no training picture has a mask, so the score of the part decides alone"
     if limit is not None and search.false_alarms is not None:
-        text += f", the lowest within {percent(limit)} false rejects of good parts"
+        within = f"within {percent(limit)} false rejects of good parts"
+        if search.mean_iou is not None:
+            return f"{text}, {within} the fewest escapes, and of these the best mean IoU"
+        text += f", the lowest {within}"
         return text if search.missed is None else f"{text}, moved up towards the marked parts"
     if search.missed is not None and search.false_alarms is not None:
         at = search.thresholds.index(search.best)

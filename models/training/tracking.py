@@ -122,8 +122,9 @@ def tracked(name: TrackerName | None, out: Path) -> Iterator[Tracker | None]:
     try:
         yield _current
     finally:
-        _current.close()
-        _current = None
+        open_, _current = _current, None
+        if open_ is not None:
+            open_.close()
 
 
 def _open(name: TrackerName, out: Path) -> Tracker:
