@@ -231,6 +231,15 @@ class StatusEvent(StationEvent):
         default=0,
         description="number of events that the broker accepted, but for which it had no subscriber",
     )
+    journal: str = Field(
+        default="",
+        description="UUID of the present journal; empty if there is none yet",
+    )
+    published: int = Field(
+        default=0,
+        description="the sequence number up to which the broker had confirmed every event of this "
+        "journal when the status was made",
+    )
     note: str = Field(
         default="",
         description="a note for people, for instance that two clients have the same name",
