@@ -1,4 +1,4 @@
-"""What is sent again, and when, by statements of a central system that loses what a test drops."""
+"""Which events are sent again, and when: a station and a central system that loses some."""
 
 from __future__ import annotations
 
