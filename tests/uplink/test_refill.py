@@ -1,4 +1,4 @@
-"""Which events are sent again, and when: a station and a central system that loses some."""
+"""Events that are sent again: a model of a station, and of a central system that loses some."""
 
 from __future__ import annotations
 

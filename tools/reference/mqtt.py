@@ -70,7 +70,7 @@ makes delivery certain: the station then sends every event again that the databa
   new events and at most `uplink.resend_rate_hz` times a second. If the newest confirmed event stays
   unstated, that event alone is sent again, after 30 s and then ever more rarely, up to 10 min.
   Where the journal no longer has an event, a `{gap}` event names the numbers.
-- **Access list.** Only central systems may publish statements. A station believes them.
+- **Access list.** Only central systems may publish statements, because a station relies on them.
 
 `edge.receiver` does all of this, with the argument `states_as`. A central system in Python installs
 the package (`pip install outfeed`) and writes `from edge.receiver import Subscriber`. See
