@@ -57,6 +57,7 @@ class Refill:
         self._moved_s = 0.0
         self._history: deque[tuple[float, int]] = deque()
         self._is_incomplete = False
+        self._complete_to = 0
         self._snapshot: _Snapshot | None = None
         self._interval_s = GRACE_S
         self._due: tuple[CommittedRange, ...] = ()
@@ -69,11 +70,12 @@ class Refill:
     def committed(self) -> int | None:
         """The number up to which the central system has every event that the broker confirmed.
 
-        None: it has stated nothing about this journal.
+        None: it has stated nothing about this journal. Of a journal that two stations write, it is
+        the number for the events of this one.
         """
         if self._statement is None:
             return None
-        return min(self._statement.complete_to, self._published)
+        return min(self._complete_to, self._published)
 
     @property
     def waiting(self) -> int:
@@ -106,6 +108,7 @@ class Refill:
             self._pause_s = PROBE_S
         missing = self._missing(segments)
         self._is_incomplete = bool(missing)
+        self._complete_to = missing[0].first - 1 if missing else statement.known_to
         self._queue = deque(part for each in self._queue for part in _common((each,), missing))
         if self._snapshot is None:
             self._snapshot = _Snapshot(now_s, missing)

@@ -175,6 +175,10 @@ def test_a_number_that_another_run_wrote_is_missing() -> None:
     wanted = refill.next_range()
     assert wanted is not None
     assert (wanted.first, wanted.last) == (15, 20)
+    assert refill.committed == 14
+    told = statement(10, 20, (11, 20, "00000000000000bb"), (11, 20, RUN))
+    refill.state(told, 2 * GRACE_S, one_run, is_live=True)
+    assert refill.committed == 20  # of the events of this station
 
 
 def test_a_statement_on_another_journal_changes_nothing() -> None:
