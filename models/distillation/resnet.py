@@ -95,9 +95,9 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         x = functional.relu(self.bn1(self.conv1(x)))
         x = functional.max_pool2d(x, 3, 2, 1)
-        x = self.layer1(x)
+        x = self.get_submodule("layer1")(x)
         outputs = []
-        for layer in (self.layer2, self.layer3):
-            x = layer(x)
+        for number in (2, 3):
+            x = self.get_submodule(f"layer{number}")(x)
             outputs.append(x)
         return outputs

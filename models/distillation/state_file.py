@@ -53,7 +53,9 @@ def read_state(path: Path) -> PublishedNetwork:
         if wanted == needed:
             network = build()
             network.load_state_dict(_whole(named, network), strict=True)
-            return PublishedNetwork(architecture, network.eval().requires_grad_(requires_grad=False))
+            return PublishedNetwork(
+                architecture, network.eval().requires_grad_(requires_grad=False)
+            )
     raise DataError(
         f"{path}: is no state of {', '.join(KNOWN)} with the names of torchvision or timm"
     )

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.distillation.state_file import PublishedNetwork
-from models.training.patches import Picture
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT, SEVERITY_MAX, DetectorNetwork
+from models.training.patches import Picture
 
 # Of ImageNet, for red, green and blue from 0 to 1: the input of published networks.
 MEAN = (0.485, 0.456, 0.406)
@@ -45,7 +45,8 @@ class MapTeacher:
         found = found[:, :, : -(-height // stride), : -(-width // stride)]
         if tuple(found.shape[2:]) != cells:
             found = functional.interpolate(found, cells, mode="bilinear")
-        return found.clamp(0, SEVERITY_MAX)
+        severity: Tensor = found.clamp(0, SEVERITY_MAX)
+        return severity
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> MapTeacher:
         """Return the same teacher: a copy of a student shares it."""

@@ -104,7 +104,8 @@ def _report(path: Path) -> _Report:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read: {error.strerror}; expected 'this' or the JSON of outfeed bench"
+            f"{path}: cannot be read: {error.strerror}; expected 'this' or the JSON of outfeed "
+            "bench"
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not the JSON of outfeed bench") from error
@@ -115,8 +116,8 @@ def _report(path: Path) -> _Report:
 
 
 def _shipped() -> dict[str, tuple[str, int]]:
-    """Return the rung and the channels of each shipped bundle, by the first digits of its digest."""
-    found = {}
+    """Return the rung and the channels of each shipped bundle, by the start of its digest."""
+    found: dict[str, tuple[str, int]] = {}
     for path in sorted(ZOO.glob("*.outfeed")):
         try:
             bundle = read_bundle(path)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from edge.errors import UsageError
 from models.ladder.board import BoardTime, read_board
-from models.ladder.measure import measure
+from models.ladder.measure import TIMES, measure
 from models.ladder.record import BudgetRecord, ChainTime, Measured, RungTime, Subject
 from models.ladder.rungs import LADDER
 
 THIS = "this"
 # Share of the budget that is kept for the copy of the frame, the journal, and other load.
 RESERVE = 0.1
+BUSY = 3.0  # p99 for each p50; on an idle machine it is 1.1 to 1.4 (docs/benchmarks/speed.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class TimeBudget:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The frames of a data set: their usual size in px, their channels, and the kinds of defects."""
+    """The frames of a data set: their usual size in px, channels, and number of kinds."""
 
     height: int
     width: int
@@ -92,6 +93,7 @@ def choose(budget: TimeBudget, frames: Frames, folder: Path) -> BudgetRecord:
         is_estimate=board is not None,
         method=scale.method,
         scale=scale.typical,
+        spread=scale.spread,
         width=frames.width,
         height=frames.height,
         region_ms=region_ms,
@@ -111,6 +113,12 @@ def lines(record: BudgetRecord) -> list[str]:
         f"one region, and {RESERVE:.0%} of the budget stays free for the copy of the frame, the "
         "journal and other load",
     ]
+    disturbed = [each.network for each in record.rungs if each.p99_ms > BUSY * each.p50_ms]
+    if disturbed and not record.is_estimate:
+        found.append(
+            f"other work disturbed the measurement of {', '.join(disturbed)}: p99 is more than "
+            f"{BUSY:g} times p50; for true figures delete {TIMES} and repeat on an idle machine"
+        )
     for each in (*record.rungs, *record.methods):
         over = each.needs_ms - record.budget_ms
         words = f"does not fit, by {over:.3g} ms" if over > 0 else "fits"

@@ -49,8 +49,8 @@ class NotTimed(_Part):
 class Measured(_Part):
     """The answer of export/ladder.
 
-    processor: of this machine. region_ms: 99th percentile of the time of the classifier for one
-    region, on one core.
+    processor: of this machine. region_ms: median time of the classifier for one region, on one
+    core.
     """
 
     processor: str
@@ -81,6 +81,7 @@ class BudgetRecord(_Part):
         is_estimate: true where the times are estimated from the file of a board.
         method: one sentence on how the times were found.
         scale: time on the target for each time on this machine; 1 for this machine.
+        spread: p99 for each p50 on the board; None where p99 was measured on this machine.
         width: of the frames, in px.
         height: of the frames, in px.
         region_ms: time of the classifier for one region, on the target.
@@ -94,6 +95,7 @@ class BudgetRecord(_Part):
     is_estimate: bool
     method: str
     scale: float
+    spread: float | None = None
     width: int
     height: int
     region_ms: float
@@ -102,4 +104,25 @@ class BudgetRecord(_Part):
     chosen: str
 
     def fits(self, needs_ms: float) -> bool:
+        """Return true where a network that needs so much fits."""
         return needs_ms <= self.budget_ms
+
+    def too_slow(self, needs_ms: float) -> str:
+        """Return a reason for which a network is left out."""
+        return f"needs {needs_ms:.3g} ms a frame on {self.target}; the budget is {self.budget_ms:g}"
+
+
+class BudgetVerdict(_Part):
+    """The time of a packed bundle against the budget of its run.
+
+    engine: the fastest engine and build; None where no engine could be timed. p99_ms: of frames
+    with or without regions, the slower sort. needs_ms: p99_ms with the reserve.
+    """
+
+    budget_ms: float
+    target: str
+    is_met: bool
+    is_estimate: bool = False
+    engine: str | None = None
+    p99_ms: float | None = None
+    needs_ms: float | None = None

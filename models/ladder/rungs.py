@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from models.training.recipe import Recipe, load_recipe
+
 Network = Literal["nano", "lean", "large", "extra-large"]
 
 
@@ -31,3 +33,11 @@ LARGEST = LADDER[-1]
 def find_rung(network: str) -> Rung | None:
     """Return the rung of a network's name; None for a network that is not on the ladder."""
     return next((rung for rung in LADDER if rung.network == network), None)
+
+
+def with_network(recipe: Recipe, network: str) -> Recipe:
+    """Return the recipe with another network of the ladder."""
+    changed = {"network": network, "resolution": 2}
+    if recipe.detector.network == "paper":
+        changed["start"] = load_recipe(network).detector.start
+    return recipe.model_copy(update={"detector": recipe.detector.model_copy(update=changed)})

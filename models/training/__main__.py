@@ -18,8 +18,10 @@ from edge.terminals import tolerate
 from edge.validation_messages import several_lines
 from models.data.dataset import DataError
 from models.evaluation.tradeoff import parse_share
+from models.ladder.budget import THIS, TimeBudget
 from models.runs.run import Run
 from models.training import auto
+from models.training.guidance import Wishes
 from models.training.interrupts import Interrupted, as_keyboard
 from models.training.job import TrainingJob, keep_result, run_job
 from models.training.progress import announced
@@ -53,6 +55,27 @@ def main(
             "marks. By its recipe, unless one is named.",
         ),
     ] = None,
+    budget_ms: Annotated[
+        float | None,
+        typer.Option(
+            help="Train the largest network whose time for a frame fits so many milliseconds."
+        ),
+    ] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            help="With --budget-ms, the machine: 'this', or the JSON of `outfeed bench --json` "
+            "with a shipped bundle, made on the board."
+        ),
+    ] = THIS,
+    teacher: Annotated[
+        str,
+        typer.Option(
+            help="Learn from a teacher beside the labels: 'largest' trains the largest network "
+            "first, or the folder of a finished run, or a torch state of a ResNet, Wide ResNet or "
+            "ViT."
+        ),
+    ] = "",
     threads: Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")] = 0,
     track: Annotated[
         str,
@@ -69,6 +92,7 @@ def main(
             job = _job(data, out, recipe, groups, max_false_rejects)
             if begun is not None:
                 job = replace(job, begun=Run(begun))
+            job = replace(job, wishes=_wishes(budget_ms, target, teacher))
             out.mkdir(parents=True, exist_ok=True)
             _log_to(out / "train.log")
             # torch's default uses one thread for two hyper-threads, so half of the cores are idle.
@@ -99,6 +123,14 @@ def _job(
     except DataError as error:
         raise UsageError(str(error)) from error
     return TrainingJob(data, out, loaded, groups, limit)
+
+
+def _wishes(budget_ms: float | None, target: str, teacher: str) -> Wishes:
+    """Return the budget and the teacher of the command line. Raises UsageError."""
+    if budget_ms is None and target != THIS:
+        raise UsageError("--target: is for a budget; expected --budget-ms")
+    budget = None if budget_ms is None else TimeBudget(budget_ms, target)
+    return Wishes(budget, teacher or None)
 
 
 def _tracker(name: str) -> TrackerName | None:

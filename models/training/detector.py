@@ -79,9 +79,8 @@ def train_detector(
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         if guide is None:
             return _loss(student, outputs, targets, recipe)
-        own, distance = outputs.split(1, 1)
-        labels = _loss(student, own, targets, recipe)
-        return labels + options.distil_weight * distance.mean()
+        labels = _loss(student, outputs[:, :1], targets, recipe)
+        return labels + options.distil_weight * outputs[:, 1:].mean()
 
     def batches(first: int, last: int) -> Iterator[Pair]:
         for pixels, targets in feed(steps.batch, first, last):

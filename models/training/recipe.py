@@ -126,8 +126,9 @@ class DetectorRecipe(RecipeSection):
     pictures, from which the head learns; all of them where no training picture has a mask.
     decision_weight: weight of the decision in the loss of these steps. decision_features: "fixed"
     keeps the features of ImageNet where no training picture has a mask, and the head is a logistic
-    regression on them; "learned" trains the features too. distil_weight: weight of the distance from a
-    teacher beside the loss of the labels, where a training has a teacher (models/distillation).
+    regression on them; "learned" trains the features too. distil_weight: weight of the
+    distance from a teacher beside the loss of the labels, in a training with a teacher
+    (models/distillation).
     """
 
     network: Literal["extra-large", "large", "lean", "nano", "paper"] = "lean"
