@@ -5,8 +5,8 @@
 Each rung and each reference is trained and exported to int8, and its bundle inspects the
 validation pictures. All bundles of a data set and seed then take turns on one core. OUT/ladder.html
 has, for each data set, a table and a plot of image AP and of pixel F1 against milliseconds.
-OUT/figures.jsonl has the numbers. A method that cannot work on a data set is named with its reason. Finished work is
-not repeated: the same command continues after a kill.
+OUT/figures.jsonl has the numbers. A method that cannot work on a data set is named with its reason.
+Finished work is not repeated: the same command continues after a kill.
 
 References learn from good parts alone, as in bench/methods. Their figures are on all defective
 parts, and those of the rungs on the held-back ones.
