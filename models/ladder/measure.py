@@ -28,7 +28,10 @@ _MOST_S = 1800.0
 
 
 class TimingRequest(BaseModel):
-    """What to time. seconds: for each network and engine. kinds: of defects, for the classifier."""
+    """The subjects to time.
+
+    seconds: for each network and engine. kinds: number of kinds of defects, for the classifier.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

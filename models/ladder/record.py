@@ -10,7 +10,7 @@ class _Part(BaseModel):
 
 
 class Subject(_Part):
-    """What is timed: a network on frames of one size.
+    """A network to time, on frames of one size.
 
     name: a rung, or a method that learns from good parts. height, width: of the frame in px.
     channels: 1 or 3.

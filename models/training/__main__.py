@@ -29,61 +29,73 @@ from models.training.recipe import load_recipe
 from models.training.tables import print_comparison, print_line, print_run
 from models.training.tracking import NAMES, TrackerName, tracked
 
+_Data = Annotated[Path, typer.Option(help="Folder of pictures, with or without masks.")]
+_Out = Annotated[Path, typer.Option(help="Folder of the run. An interrupted run continues.")]
+_RecipeName = Annotated[
+    str, typer.Option(help="'auto', a name in models/recipes, or a .toml file.")
+]
+_Groups = Annotated[
+    str | None,
+    typer.Option(help="Regular expression on names; its first group names the physical part."),
+]
+_MaxFalseRejects = Annotated[
+    str,
+    typer.Option(
+        help="Limit of the share of good parts that are rejected, for instance 1%. By default "
+        "that of the recipe, else 0.5%."
+    ),
+]
+_From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        help="Folder of a finished run, whose network learns further, for instance with new "
+        "marks. By its recipe, unless one is named.",
+    ),
+]
+_BudgetMs = Annotated[
+    float | None,
+    typer.Option(
+        help="Train the largest network whose time for a frame fits so many milliseconds."
+    ),
+]
+_Target = Annotated[
+    str,
+    typer.Option(
+        help="With --budget-ms, the machine: 'this', or the JSON of `outfeed bench --json` "
+        "with a shipped bundle, made on the board."
+    ),
+]
+_Teacher = Annotated[
+    str,
+    typer.Option(
+        help="Learn from a teacher beside the labels: 'largest' trains the largest network "
+        "first, or the folder of a finished run, or a torch state of a ResNet, Wide ResNet or "
+        "ViT."
+    ),
+]
+_Threads = Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")]
+_Track = Annotated[
+    str,
+    typer.Option(
+        help="Keep losses and figures for 'tensorboard' (in OUT/tensorboard) or 'mlflow' (the "
+        "server that MLFLOW_TRACKING_URI names, else OUT/mlflow.db)."
+    ),
+]
+
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of pictures, with or without masks.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run. An interrupted run continues.")],
-    recipe: Annotated[
-        str, typer.Option(help="'auto', a name in models/recipes, or a .toml file.")
-    ] = auto.NAME,
-    groups: Annotated[
-        str | None,
-        typer.Option(help="Regular expression on names; its first group names the physical part."),
-    ] = None,
-    max_false_rejects: Annotated[
-        str,
-        typer.Option(
-            help="Limit of the share of good parts that are rejected, for instance 1%. By default "
-            "that of the recipe, else 0.5%."
-        ),
-    ] = "",
-    begun: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="Folder of a finished run, whose network learns further, for instance with new "
-            "marks. By its recipe, unless one is named.",
-        ),
-    ] = None,
-    budget_ms: Annotated[
-        float | None,
-        typer.Option(
-            help="Train the largest network whose time for a frame fits so many milliseconds."
-        ),
-    ] = None,
-    target: Annotated[
-        str,
-        typer.Option(
-            help="With --budget-ms, the machine: 'this', or the JSON of `outfeed bench --json` "
-            "with a shipped bundle, made on the board."
-        ),
-    ] = THIS,
-    teacher: Annotated[
-        str,
-        typer.Option(
-            help="Learn from a teacher beside the labels: 'largest' trains the largest network "
-            "first, or the folder of a finished run, or a torch state of a ResNet, Wide ResNet or "
-            "ViT."
-        ),
-    ] = "",
-    threads: Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")] = 0,
-    track: Annotated[
-        str,
-        typer.Option(
-            help="Keep losses and figures for 'tensorboard' (in OUT/tensorboard) or 'mlflow' (the "
-            "server that MLFLOW_TRACKING_URI names, else OUT/mlflow.db)."
-        ),
-    ] = "",
+    data: _Data,
+    out: _Out,
+    recipe: _RecipeName = auto.NAME,
+    groups: _Groups = None,
+    max_false_rejects: _MaxFalseRejects = "",
+    begun: _From = None,
+    budget_ms: _BudgetMs = None,
+    target: _Target = THIS,
+    teacher: _Teacher = "",
+    threads: _Threads = 0,
+    track: _Track = "",
 ) -> None:
     """Train a detector (and a classifier where defects are annotated), choose T and evaluate."""
     console, errors = Console(), Console(stderr=True)

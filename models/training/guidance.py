@@ -1,4 +1,4 @@
-"""What a user asks of a training beside the recipe: a time budget and a teacher."""
+"""The time budget and the teacher that a user asks for beside the recipe."""
 
 from __future__ import annotations
 

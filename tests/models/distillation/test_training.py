@@ -78,7 +78,7 @@ def test_a_state_file_teaches_and_leaves_nothing_in_the_run(tmp_path: Path) -> N
 
 
 def test_a_student_follows_its_teacher_where_no_mask_is(tmp_path: Path) -> None:
-    """Only the teacher says where the defects of undrawn pictures are."""
+    """Only the teacher shows where the defects of undrawn pictures are."""
     data = write_pictures(tmp_path / "data")
     recipe = tiny(steps=30, distil_weight=4.0)
     prepared = prepare(data, recipe)

@@ -1,4 +1,4 @@
-"""The file of a board: what it says, and which files are refused."""
+"""The file of a board: its content, and the files that are refused."""
 
 from __future__ import annotations
 
