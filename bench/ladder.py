@@ -1,4 +1,4 @@
-"""Train every rung of the ladder and the reference methods, and plot accuracy against time.
+"""Train every rung of the ladder and every other method, and plot accuracy against time.
 
     python -m bench.ladder --data ../magnetic_tile --seed 0 --seed 1 --out runs/ladder
 
@@ -35,11 +35,15 @@ from bench.timing import Turns, bind
 from edge.files import write_atomically
 from models.data.dataset import DataError
 from models.ladder.rungs import LADDER
+from models.methods.registry import METHODS
 from models.report import page
 from models.report.plots import scatter_plot
+from models.training.recipe import RECIPES
 
 PAGE, FIGURES = "ladder.html", "figures.jsonl"
-REFERENCES = ("memory-bank", "texture", "threshold")
+REFERENCES = tuple(
+    name for name in METHODS if name != "regression" and (RECIPES / f"{name}.toml").is_file()
+)
 _TURNS = Turns(rounds=5, repeat=3, settle=1, turn_ms=2000.0)
 _PLOTTED = (("image_ap", "image AP"), ("pixel_f1", "pixel F1 at T"))
 
@@ -147,7 +151,7 @@ def main(
     ] = None,
     reference: Annotated[
         list[str] | None,
-        typer.Option(help="A recipe to compare with; repeat. '' for none. [default: some]"),
+        typer.Option(help="A recipe to compare with; repeat. '' for none. [default: all]"),
     ] = None,
     seed: Annotated[
         list[int] | None,

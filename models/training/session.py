@@ -68,7 +68,9 @@ def train_folder(
     earlier = begun.record()
     prepared = keep_sides(prepare(data, recipe or earlier.recipe, groups), earlier)
     network = network_to_continue(begun, prepared.record)
-    record = prepared.record.model_copy(update={"begun_from": begun.weights_sha256()})
+    record = prepared.record.model_copy(
+        update={"begun_from": begun.weights_sha256(), "budget": earlier.budget}
+    )
     return train_run(replace(prepared, record=record), Run(out), network)
 
 

@@ -78,6 +78,7 @@ def test_the_command_plans_every_rung_and_reference_for_each_seed(
     with pytest.raises(SystemExit):
         main(data=[data], out=tmp_path / "usual", rung=["nano"], share=0.3, core=[0])
     assert len(planned) == 1 + len(ladder.REFERENCES)
+    assert {"memory-bank", "patchcore", "template"} <= set(ladder.REFERENCES)
     with pytest.raises(SystemExit) as refused:
         main(data=[data], out=tmp_path / "none", rung=["nothing"], share=0.3, core=[0])
     assert refused.value.code == 1

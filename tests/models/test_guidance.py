@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ from models.training.__main__ import main
 from models.training.guidance import Wishes, frames_of
 from models.training.job import TrainingJob, run_job
 from models.training.recipe import as_toml, load_recipe
+from models.training.session import train_folder
 from tests.models.candidates.standins import method, register, write_sorted
 from tests.models.report.pages import text_of
 from tests.support.boards import write_report
@@ -88,6 +90,18 @@ def test_the_command_trains_the_largest_network_within_the_budget(
     assert "lean 6 7.2 8.33 no, 3.33 ms too slow" in text
     assert "The next larger network is lean, with a budget of 8.33 ms" in text
     assert "make ladder DATA=" in text
+
+
+def test_a_network_that_learns_further_keeps_its_budget(tiny_run: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    shutil.copytree(tiny_run, begun)
+    record = Run(begun).record().model_copy(update={"budget": budget_record()})
+    (begun / "run.json").write_text(record.model_dump_json())
+    options = RECIPE.detector.model_copy(update={"steps": 1})
+    off = RECIPE.classifier.model_copy(update={"enabled": False})
+    recipe = RECIPE.model_copy(update={"detector": options, "classifier": off})
+    train_folder(Path(record.data), recipe, tmp_path / "run", begun=Run(begun))
+    assert Run(tmp_path / "run").record().budget == budget_record()
 
 
 def test_a_board_is_named_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
