@@ -114,7 +114,12 @@ def lines(record: BudgetRecord) -> list[str]:
         "journal and other load",
     ]
     disturbed = [each.network for each in record.rungs if each.p99_ms > BUSY * each.p50_ms]
-    if disturbed and not record.is_estimate:
+    if disturbed and record.is_estimate:
+        found.append(
+            f"other work disturbed the measurement on the board: p99 is more than {BUSY:g} times "
+            "p50; for true figures repeat outfeed bench on an idle board"
+        )
+    elif disturbed:
         found.append(
             f"other work disturbed the measurement of {', '.join(disturbed)}: p99 is more than "
             f"{BUSY:g} times p50; for true figures delete {TIMES} and repeat on an idle machine"

@@ -80,6 +80,8 @@ def test_a_disturbed_measurement_is_named(asked: list[Subject], tmp_path: Path) 
     busy = record.model_copy(update={"rungs": (slow, *record.rungs[1:])})
     assert not any("other work" in line for line in lines(record))
     assert any("other work disturbed the measurement of nano" in line for line in lines(busy))
+    board = busy.model_copy(update={"is_estimate": True})
+    assert any("disturbed the measurement on the board" in line for line in lines(board))
 
 
 @pytest.mark.parametrize("ms", [0.0, -1.0, float("nan"), float("inf")])
