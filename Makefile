@@ -8,7 +8,7 @@
 #   make docs      build/site: the documentation as a site, built without the network
 #   make docs-test every command of the tutorials, the slow ones too
 #   make reference docs/reference: the generated pages, again from the code
-#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME] [TRACK=tensorboard]: a run from a folder of pictures; TRACK=tensorboard or mlflow keeps losses and figures (extra track)
+#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME] [BUDGET_MS=5 [TARGET=board.json]] [TEACHER=largest] [TRACK=tensorboard]: a run from a folder of pictures; BUDGET_MS trains the largest network whose frame takes no longer, here or on the board of an `outfeed bench --json`; TEACHER=largest, a run or a torch state teaches it; TRACK=tensorboard or mlflow keeps losses and figures (extra track)
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
 #   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [LEARN_ARGS=...]: from released marked parts
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
@@ -20,6 +20,7 @@
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float; with RUNS='runs/A runs/B' in its place, what each finds and the other does not
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
+#   make ladder    DATA="a b" [SEEDS="0 1"]: every size of the network and reference methods, accuracy against ms, see bench/ladder.py
 #   make methods   DATA="a b" [METHODS="memory-bank texture"]: every method on every data set, see bench/methods
 #   make benchmark SET=mvtec-ad DATA=folder [BENCHMARK_ARGS='--recipe memory-bank --seed 0']: a published set by its protocol
 #   make zoo       trains and packs the shipped bundles from their recipes; their pages lie in runs/; KEY=zoo.key signs them
@@ -54,6 +55,11 @@ CHAOS_ARGS ?=
 TABLES ?= build/tables
 RECIPES ?= paper lean nano
 COMPARE_ARGS ?=
+BUDGET_MS ?=
+TARGET ?=
+TEACHER ?=
+SEEDS ?= 0
+LADDER_ARGS ?=
 DIST ?= build/outfeed.tar.gz
 DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE THIRD_PARTY_NOTICES pyproject.toml requirements) \
 	edge models export firmware-config docs
@@ -76,7 +82,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check docs docs-test reference train export learn report tables compare methods benchmark bench soak chaos zoo dist lock sbom clean
+.PHONY: run test system-test check docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -117,7 +123,7 @@ reference: $(DEV)/.ready
 
 train: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make train: DATA=folder of pictures is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m models.training --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(if $(TRACK),--track "$(TRACK)") $(TRAIN_ARGS)
+	$(DEV)/bin/python -m models.training --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(if $(BUDGET_MS),--budget-ms "$(BUDGET_MS)") $(if $(TARGET),--target "$(TARGET)") $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(TRACK),--track "$(TRACK)") $(TRAIN_ARGS)
 
 export: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
@@ -164,6 +170,11 @@ compare: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make compare: DATA='folder folder' is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m bench.compare $(foreach data,$(DATA),--data "$(data)") \
 		$(foreach recipe,$(RECIPES),--recipe $(recipe)) --out runs/compare $(COMPARE_ARGS)
+
+ladder: $(DEV)/.ready
+	@test -n "$(DATA)" || { echo "make ladder: DATA='folder folder' is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m bench.ladder $(foreach data,$(DATA),--data "$(data)") \
+		$(foreach seed,$(SEEDS),--seed $(seed)) --out runs/ladder $(LADDER_ARGS)
 
 methods: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make methods: DATA='folder folder' is missing" >&2; exit 2; }

@@ -39,7 +39,7 @@ from models.report.plots import scatter_plot
 from models.runs.run import Run
 
 RUNS = 20  # back to back, so that the caches hold the network's own data
-SHIPPED = (("paper", 4), ("large", 2), ("lean", 2), ("nano", 2))
+SHIPPED = (("paper", 4), ("extra-large", 2), ("large", 2), ("lean", 2), ("nano", 2))
 
 
 class PatchifyUNet(DetectorNetwork):

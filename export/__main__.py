@@ -21,6 +21,7 @@ from edge.cli.passphrases import passphrase_of
 from edge.errors import OutfeedError, UsageError
 from edge.terminals import tolerate
 from edge.validation_messages import one_line
+from export.budget import budget_words
 from export.job import ExportJob, FinishedExport, run_job
 from export.options import ExportOptions, WithFloat
 from export.page import latency_words
@@ -176,6 +177,8 @@ def _print_result(console: Console, done: FinishedExport, options: ExportOptions
     for line in exported.unknown:
         print_line(console, f"Attention: {line}")
     print_line(console, latency_words(done.record))
+    if done.record.budget is not None:
+        print_line(console, budget_words(done.record.budget))
     if exported.point is not None and options.max_false_rejects is not None:
         print_line(console, str(exported.point))
         print_line(console, str(exported.point.assurance(options.max_false_rejects)))

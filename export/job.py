@@ -8,14 +8,16 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge.bundle import SUFFIX, sign_bundle, write_bundle
+from edge.bundle import SUFFIX, read_bundle, sign_bundle, write_bundle
 from edge.bundle.keys import read_private_key
+from export.budget import check_budget
 from export.options import ExportOptions
 from export.pack import Exported, build_bundle, bundle_name
 from export.page import write_page
 from export.record import record_of
 from models.report.exported import ExportRecord, write_export
 from models.runs.run import Run
+from models.training.progress import stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ def run_job(job: ExportJob) -> FinishedExport:
     write_bundle(path, data)
     file = Path(os.path.relpath(path.resolve(), run.folder.resolve())).as_posix()
     record = record_of(exported, file, job.options.max_false_rejects)
+    budget = run.record().budget
+    if budget is not None:
+        with stage("timing the bundle against the budget"):
+            verdict = check_budget(path, read_bundle(path), budget)
+        record = record.model_copy(update={"budget": verdict})
     write_export(run.folder, record)
     page = write_page(run.folder, record, exported.certified)
     return FinishedExport(path, page, signer, record, exported)

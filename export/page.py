@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from edge.files import write_atomically
+from export.budget import budget_words
 from export.certificate import SHOWN, Certified
 from export.chains import TORCH
 from models.evaluation.interval import counted, percent, share_of
@@ -78,7 +79,14 @@ def _summary(record: ExportRecord) -> str:
         *_failures(record),
         page.paragraph(f"{latency_words(record)[:1].upper()}{latency_words(record)[1:]}."),
         page.paragraph(words if record.tried else "Nothing was quantised."),
+        *_budget(record),
     )
+
+
+def _budget(record: ExportRecord) -> list[str]:
+    if record.budget is None:
+        return []
+    return [page.paragraph(budget_words(record.budget), "" if record.budget.is_met else "warning")]
 
 
 def _decision(record: ExportRecord) -> list[str]:

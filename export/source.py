@@ -135,7 +135,7 @@ def open_source(
             0,
         )  # a file detector inspects whole frames only
     else:
-        shape = _shape((height, width), detector, usual)
+        shape = input_shape((height, width), detector, usual)
     channels: Literal[1, 3] = 1 if record.channels == 1 else 3
     guidance = record.recipe.guidance
     draft = Manifest(
@@ -202,7 +202,7 @@ def onnx_build(
     )
 
 
-def _shape(
+def input_shape(
     given: tuple[int | None, int | None], network: DetectorNetwork, usual: tuple[int, int]
 ) -> tuple[int, int, int]:
     """Return height, width and tile overlap of the network's input, in pixels.

@@ -15,8 +15,10 @@ import torch
 
 from edge.errors import UsageError
 from models.data.dataset import DataError
+from models.ladder.budget import THIS, TimeBudget
 from models.runs.run import Run
 from models.training import auto
+from models.training.guidance import Wishes
 from models.training.job import TrainingJob, run_job
 from models.training.recipe import Recipe, load_recipe
 
@@ -57,6 +59,9 @@ def train(
     groups: str | None = None,
     max_false_rejects: float | None = None,
     begin_from: str | os.PathLike[str] | None = None,
+    budget_ms: float | None = None,
+    target: str | os.PathLike[str] = THIS,
+    teacher: str | os.PathLike[str] | None = None,
     threads: int = 0,
 ) -> TrainingRun:
     """Train on a folder of pictures, choose T, evaluate on held-back pictures and write a report.
@@ -76,6 +81,12 @@ def train(
             the fewest escapes within it on its held-back parts. None keeps that of the recipe.
         begin_from: folder of a finished run whose network learns further, for instance with new
             marks. "auto" is then the recipe of this run.
+        budget_ms: time for a frame, in milliseconds. The largest network that fits is trained. None
+            keeps the network of the recipe.
+        target: with budget_ms, the machine: "this", or the JSON of ``outfeed bench`` with a shipped
+            bundle, made on a board.
+        teacher: "largest" trains the largest network first, which then teaches the other one. A
+            path names a finished run or a torch state file. None trains without a teacher.
         threads: processor cores to use; 0 for all that the process may use. torch's number of
             threads is restored afterwards.
 
@@ -85,7 +96,8 @@ def train(
     Raises:
         DataError: the data or the recipe cannot be used, or ``out`` holds another run. The message
             is one line; of a folder with several faults it has one line for each.
-        UsageError: ``max_false_rejects`` or ``threads`` cannot be used.
+        UsageError: ``max_false_rejects``, ``budget_ms``, ``teacher`` or ``threads`` cannot be used,
+            or no network fits the budget.
         OSError: a file cannot be written.
         KeyboardInterrupt: the training was interrupted. Its state is saved.
     """
@@ -94,7 +106,13 @@ def train(
     if max_false_rejects is not None and not 0 < max_false_rejects < 1:
         raise UsageError(f"max_false_rejects is {max_false_rejects}; expected a share, 0 to 1")
     begun = None if begin_from is None else Run(Path(begin_from))
-    job = TrainingJob(Path(data), Path(out), _settings(recipe), groups, max_false_rejects, begun)
+    wishes = Wishes(
+        None if budget_ms is None else TimeBudget(budget_ms, os.fspath(target)),
+        None if teacher is None else os.fspath(teacher),
+    )
+    job = TrainingJob(
+        Path(data), Path(out), _settings(recipe), groups, max_false_rejects, begun, wishes
+    )
     before = torch.get_num_threads()
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     try:

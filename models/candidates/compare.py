@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from edge.bundle.manifest import DetectorKind
@@ -12,14 +13,17 @@ from models.candidates.advice import verdict
 from models.candidates.page import write_page
 from models.candidates.pictures import JudgedPictures, comparison_pictures
 from models.candidates.plan import Plan
-from models.candidates.ranking import Ranking, rank_candidates, scores_of
+from models.candidates.ranking import Ranking, ms_per_frame, rank_candidates, scores_of
 from models.candidates.record import CandidateComparison, LeftOut
 from models.data.dataset import DataError
 from models.data.facts import parts_of
 from models.evaluation.tradeoff import parts_to_prove
+from models.ladder.budget import needs_ms
+from models.ladder.record import BudgetRecord
+from models.ladder.rungs import with_network
 from models.report import write_report
 from models.report.write import REPORT
-from models.runs.preparation import prepare
+from models.runs.preparation import Preparation, prepare
 from models.runs.run import RECORD, VALIDATION, Run
 from models.training.progress import stage, track
 from models.training.session import train_run
@@ -42,13 +46,17 @@ def run_plan(
     if (out / RECORD).exists():
         raise DataError(f"{out}: holds a training run; name another OUT or delete it")
     log.info("candidates %s: %s", ", ".join(plan.recipes), plan.reason)
-    left_out: list[LeftOut] = []
+    left_out = list(plan.too_slow)
     runs = dict(_train(data, out, plan, groups, max_false_rejects, left_out))
     if not runs:
         reasons = "; ".join(f"{each.method}: {each.reason}" for each in left_out)
         raise DataError(f"{data}: no candidate can be trained: {reasons}")
     dataset, _ = next(iter(runs.values())).open_data()
     pictures = comparison_pictures(dataset, [run.record() for run in runs.values()])
+    runs = dict(_fast_enough(runs, plan.budget, pictures, left_out))
+    if not runs:
+        reasons = "; ".join(f"{each.method}: {each.reason}" for each in left_out)
+        raise DataError(f"{data}: no candidate fits the time budget: {reasons}")
     if not pictures.good or not (pictures.bad or pictures.synthetic):
         raise DataError(
             f"{data}: no picture on which candidates can be compared; expected good parts that can "
@@ -96,6 +104,7 @@ def _train(
         except DataError as error:
             left_out.append(_left_out(name, error))
             continue
+        prepared = _within(prepared, plan.budget)
         run = Run(out / name)
         run.begin(prepared.record)
         try:
@@ -108,6 +117,43 @@ def _train(
         if not (run.folder / REPORT).exists():
             write_report(run, max_false_rejects=max_false_rejects)
         yield name, run
+
+
+def _within(prepared: Preparation, budget: BudgetRecord | None) -> Preparation:
+    """Return the preparation with the budget, and with its network where it is of regression."""
+    if budget is None:
+        return prepared
+    recipe = prepared.record.recipe
+    if recipe.method == "regression":
+        recipe = with_network(recipe, budget.chosen)
+    record = prepared.record.model_copy(update={"recipe": recipe, "budget": budget})
+    return replace(prepared, record=record)
+
+
+def _fast_enough(
+    runs: dict[DetectorKind, Run],
+    budget: BudgetRecord | None,
+    pictures: JudgedPictures,
+    left_out: list[LeftOut],
+) -> Iterator[tuple[DetectorKind, Run]]:
+    """Yield the runs that fit the budget, and add the others to left_out.
+
+    A method that is a file runs here as on a station, so it is timed after its training. Of the
+    methods whose network could not be timed untrained, the export states the time.
+    """
+    timed = {each.network for each in budget.methods} if budget is not None else set()
+    for name, run in runs.items():
+        if budget is None or name == "regression" or name in timed or not pictures.good:
+            yield name, run
+        elif run.detector_file.is_file():
+            needed = needs_ms(ms_per_frame(run, pictures.good) * budget.scale, 0.0)
+            if budget.fits(needed):
+                yield name, run
+            else:
+                left_out.append(LeftOut(method=name, reason=budget.too_slow(needed)))
+        else:
+            log.warning("candidate %s: its time is not known before its export", name)
+            yield name, run
 
 
 def _left_out(name: DetectorKind, error: Exception) -> LeftOut:

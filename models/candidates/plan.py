@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.bundle.manifest import DetectorKind
+from edge.errors import UsageError
+from models.candidates.record import LeftOut
 from models.data.dataset import DataSet
 from models.data.split import split
 from models.evaluation.threshold import LEAST_MARKED
+from models.ladder.record import BudgetRecord
 from models.methods.registry import METHODS
 from models.training import auto
 from models.training.recipe import RECIPES, Recipe, SplitRecipe, load_recipe
@@ -24,12 +27,39 @@ class Plan:
 
     recipes: by the method's name; None where the recipe is chosen from the data. reason: one line
     on why several methods are compared. divides_marked: divide defective pictures without a mask
-    for every candidate, because one of them learns from these.
+    for every candidate, because one of them learns from these. budget: the time budget, with the
+    network of regression; None without one. too_slow: the candidates that do not fit
+    it.
     """
 
     recipes: dict[DetectorKind, Recipe | None]
     reason: str
     divides_marked: bool = False
+    budget: BudgetRecord | None = None
+    too_slow: tuple[LeftOut, ...] = ()
+
+
+def within_budget(plan: Plan, budget: BudgetRecord) -> Plan:
+    """Return the plan without the candidates that were timed and do not fit.
+
+    Raises UsageError where none is left.
+    """
+    slow = {
+        each.network: each.needs_ms for each in budget.methods if not budget.fits(each.needs_ms)
+    }
+    recipes = {name: recipe for name, recipe in plan.recipes.items() if name not in slow}
+    if not recipes:
+        least = min(slow, key=lambda name: slow[name])
+        raise UsageError(
+            f"budget {budget.budget_ms:g} ms: no method fits; the fastest, {least}, needs "
+            f"{slow[least]:.3g} ms"
+        )
+    left_out = tuple(
+        LeftOut(method=name, reason=budget.too_slow(slow[name]))
+        for name in plan.recipes
+        if name in slow
+    )
+    return replace(plan, recipes=recipes, budget=budget, too_slow=left_out)
 
 
 def plan_for(dataset: DataSet, settings: SplitRecipe, max_false_rejects: float) -> Plan | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.bundle.manifest import Format
+from models.distillation.teacher import Guide
 from models.methods.file_detector import FileDetector
 from models.networks import DetectorNetwork
 from models.training.patches import Picture
@@ -28,7 +29,7 @@ class TrainingTask:
 
     pictures: those to train on. held_back: the validation pictures; good parts among them set the
     scale of severity. kinds: names of the kinds of defects. channels: 1 or 3. checkpoint: file from
-    which a killed training continues.
+    which a killed training continues. guide: a teacher, for methods that ``distil``.
     """
 
     pictures: tuple[Picture, ...]
@@ -37,6 +38,7 @@ class TrainingTask:
     channels: int
     recipe: Recipe
     checkpoint: Path
+    guide: Guide | None = None
 
     @property
     def good(self) -> tuple[Picture, ...]:
@@ -68,7 +70,7 @@ class Method:
     cannot. by_place: the method compares each place with the same place of other parts, so pictures
     with things in other places than on the line must not be trained on. by_name: `make train` uses
     it only where its recipe is named. It is a published method to measure others against, or
-    another method has been better on every set.
+    another method has been better on every set. distils: it can learn from a teacher.
     """
 
     train: Callable[[TrainingTask], TrainedMethod]
@@ -79,6 +81,7 @@ class Method:
     further: Callable[[TrainingTask, DetectorNetwork], TrainedMethod] | None = None
     by_place: bool = False
     by_name: bool = False
+    distils: bool = False
 
 
 def severity_unit(peaks: Sequence[float], share: float = GOOD_SHARE) -> float:

@@ -14,7 +14,13 @@ from models.networks.base import (
 )
 from models.networks.classifier import BlockClassifier
 from models.networks.paper import PaperDetector
-from models.networks.reduced import LargeDetector, LeanDetector, NanoDetector, ReducedDetector
+from models.networks.reduced import (
+    ExtraLargeDetector,
+    LargeDetector,
+    LeanDetector,
+    NanoDetector,
+    ReducedDetector,
+)
 
 __all__ = [
     "PIXEL_SCALE",
@@ -22,6 +28,7 @@ __all__ = [
     "SEVERITY_MAX",
     "BlockClassifier",
     "DetectorNetwork",
+    "ExtraLargeDetector",
     "LargeDetector",
     "LeanDetector",
     "MemoryBankDetector",
@@ -36,6 +43,7 @@ __all__ = [
 
 
 _AT_RESOLUTION_2: dict[str, type[ReducedDetector]] = {
+    "extra-large": ExtraLargeDetector,
     "large": LargeDetector,
     "lean": LeanDetector,
     "nano": NanoDetector,

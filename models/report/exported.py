@@ -11,6 +11,7 @@ from edge.files import write_atomically
 from edge.validation_messages import describe
 from models.data.dataset import DataError
 from models.evaluation.metrics import known
+from models.ladder.record import BudgetVerdict
 
 EXPORT = "export.json"
 # The figures of parity as texts of a page, in order.
@@ -70,6 +71,7 @@ class ExportRecord(BaseModel):
         builds: bytes of the networks of the packed builds; the first gives the bundle's metrics.
         unknown: sentences on facts that the validation pictures cannot show.
         failures: the builds that were requested and are not packed.
+        budget: the time of the bundle against the budget of the run; None without a budget.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,6 +90,7 @@ class ExportRecord(BaseModel):
     builds: dict[str, int] = {}
     unknown: tuple[str, ...] = ()
     failures: tuple[BuildFailureRecord, ...] = ()
+    budget: BudgetVerdict | None = None
 
     @property
     def limits(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from edge.files import write_atomically
 from models.evaluation.metrics import PictureOutcome
 from models.evaluation.promise import MAX_FALSE_REJECTS
-from models.report import measured, page, sections
+from models.report import measured, more_time, page, sections
 from models.report.findings import Findings, InspectResults, gather
 from models.runs.run import Run
 from models.training.progress import stage
@@ -53,6 +53,7 @@ def render(findings: Findings) -> str:
                 sections.next_pictures,
                 sections.trained_on,
                 measured.trade_off,
+                more_time.what_more_time_buys,
                 measured.metrics,
                 measured.threshold_search,
                 measured.ranking,

@@ -11,6 +11,7 @@ from models.training import auto
 from models.training.alignment import find_alignment
 from models.data.dataset import DataError, DataSet
 from models.data.split import hold_back_defective, split
+from models.distillation.teacher import Guide
 from models.methods.registry import METHODS
 from models.training.patches import Picture, load_pictures
 from models.training.recipe import Recipe, SplitRecipe
@@ -23,12 +24,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """The record of a run, its data, and the pictures of both sides, ordered by name."""
+    """The record of a run, its data, and the pictures of both sides, ordered by name.
+
+    guide: a teacher; None without one.
+    """
 
     record: RunRecord
     dataset: DataSet
     pictures: tuple[Picture, ...]
     held_back: tuple[Picture, ...]
+    guide: Guide | None = None
 
 
 def prepare(

@@ -29,6 +29,8 @@ from models.data.dataset import DataError, DataSet, Sample
 from models.data.layouts import open_dataset
 from models.data.quarantined import FOLDER, quarantined
 from models.data.split import select
+from models.distillation.record import TeacherRecord
+from models.ladder.record import BudgetRecord
 from models.methods.file_detector import FileDetector
 from edge.files import write_atomically
 from models.training.fit import save_atomically
@@ -54,7 +56,9 @@ class RunRecord(_Part):
 
     train, validation: names of pictures. unmasked: names of defective pictures without a mask.
     alignment: of the parts; None where the detector sees whole frames. begun_from: SHA-256 of the
-    weights that the training began from; None for those of the recipe.
+    weights that the training began from; None for those of the recipe. teacher: the teacher that the
+    detector learned from; None without one. budget: the time budget by which the network was
+    chosen; None where none was given.
     """
 
     recipe: Recipe
@@ -67,6 +71,8 @@ class RunRecord(_Part):
     unmasked: tuple[str, ...]
     alignment: AlignmentManifest | None = None
     begun_from: str | None = None
+    teacher: TeacherRecord | None = None
+    budget: BudgetRecord | None = None
 
 
 class CurvePoint(_Part):

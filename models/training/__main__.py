@@ -18,8 +18,10 @@ from edge.terminals import tolerate
 from edge.validation_messages import several_lines
 from models.data.dataset import DataError
 from models.evaluation.tradeoff import parse_share
+from models.ladder.budget import THIS, TimeBudget
 from models.runs.run import Run
 from models.training import auto
+from models.training.guidance import Wishes
 from models.training.interrupts import Interrupted, as_keyboard
 from models.training.job import TrainingJob, keep_result, run_job
 from models.training.progress import announced
@@ -27,40 +29,73 @@ from models.training.recipe import load_recipe
 from models.training.tables import print_comparison, print_line, print_run
 from models.training.tracking import NAMES, TrackerName, tracked
 
+_Data = Annotated[Path, typer.Option(help="Folder of pictures, with or without masks.")]
+_Out = Annotated[Path, typer.Option(help="Folder of the run. An interrupted run continues.")]
+_RecipeName = Annotated[
+    str, typer.Option(help="'auto', a name in models/recipes, or a .toml file.")
+]
+_Groups = Annotated[
+    str | None,
+    typer.Option(help="Regular expression on names; its first group names the physical part."),
+]
+_MaxFalseRejects = Annotated[
+    str,
+    typer.Option(
+        help="Limit of the share of good parts that are rejected, for instance 1%. By default "
+        "that of the recipe, else 0.5%."
+    ),
+]
+_From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        help="Folder of a finished run, whose network learns further, for instance with new "
+        "marks. By its recipe, unless one is named.",
+    ),
+]
+_BudgetMs = Annotated[
+    float | None,
+    typer.Option(
+        help="Train the largest network whose time for a frame fits so many milliseconds."
+    ),
+]
+_Target = Annotated[
+    str,
+    typer.Option(
+        help="With --budget-ms, the machine: 'this', or the JSON of `outfeed bench --json` "
+        "with a shipped bundle, made on the board."
+    ),
+]
+_Teacher = Annotated[
+    str,
+    typer.Option(
+        help="Learn from a teacher beside the labels: 'largest' trains the largest network "
+        "first, or the folder of a finished run, or a torch state of a ResNet, Wide ResNet or "
+        "ViT."
+    ),
+]
+_Threads = Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")]
+_Track = Annotated[
+    str,
+    typer.Option(
+        help="Keep losses and figures for 'tensorboard' (in OUT/tensorboard) or 'mlflow' (the "
+        "server that MLFLOW_TRACKING_URI names, else OUT/mlflow.db)."
+    ),
+]
+
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of pictures, with or without masks.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run. An interrupted run continues.")],
-    recipe: Annotated[
-        str, typer.Option(help="'auto', a name in models/recipes, or a .toml file.")
-    ] = auto.NAME,
-    groups: Annotated[
-        str | None,
-        typer.Option(help="Regular expression on names; its first group names the physical part."),
-    ] = None,
-    max_false_rejects: Annotated[
-        str,
-        typer.Option(
-            help="Limit of the share of good parts that are rejected, for instance 1%. By default "
-            "that of the recipe, else 0.5%."
-        ),
-    ] = "",
-    begun: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="Folder of a finished run, whose network learns further, for instance with new "
-            "marks. By its recipe, unless one is named.",
-        ),
-    ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")] = 0,
-    track: Annotated[
-        str,
-        typer.Option(
-            help="Keep losses and figures for 'tensorboard' (in OUT/tensorboard) or 'mlflow' (the "
-            "server that MLFLOW_TRACKING_URI names, else OUT/mlflow.db)."
-        ),
-    ] = "",
+    data: _Data,
+    out: _Out,
+    recipe: _RecipeName = auto.NAME,
+    groups: _Groups = None,
+    max_false_rejects: _MaxFalseRejects = "",
+    begun: _From = None,
+    budget_ms: _BudgetMs = None,
+    target: _Target = THIS,
+    teacher: _Teacher = "",
+    threads: _Threads = 0,
+    track: _Track = "",
 ) -> None:
     """Train a detector (and a classifier where defects are annotated), choose T and evaluate."""
     console, errors = Console(), Console(stderr=True)
@@ -69,6 +104,7 @@ def main(
             job = _job(data, out, recipe, groups, max_false_rejects)
             if begun is not None:
                 job = replace(job, begun=Run(begun))
+            job = replace(job, wishes=_wishes(budget_ms, target, teacher))
             out.mkdir(parents=True, exist_ok=True)
             _log_to(out / "train.log")
             # torch's default uses one thread for two hyper-threads, so half of the cores are idle.
@@ -99,6 +135,14 @@ def _job(
     except DataError as error:
         raise UsageError(str(error)) from error
     return TrainingJob(data, out, loaded, groups, limit)
+
+
+def _wishes(budget_ms: float | None, target: str, teacher: str) -> Wishes:
+    """Return the budget and the teacher of the command line. Raises UsageError."""
+    if budget_ms is None and target != THIS:
+        raise UsageError("--target: is for a budget; expected --budget-ms")
+    budget = None if budget_ms is None else TimeBudget(budget_ms, target)
+    return Wishes(budget, teacher or None)
 
 
 def _tracker(name: str) -> TrackerName | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from edge.records import SeverityMap
 from models.data.boxes import is_boxed
 from models.data.dataset import Pixels
+from models.distillation.student import DistilledNetwork
+from models.distillation.teacher import Guide
 from models.evaluation.metrics import average_precision
 from models.evaluation.threshold import search_threshold
 from models.networks import (
@@ -27,7 +29,14 @@ from models.networks import (
 from models.training.feed import Pair, feed
 from models.training.fit import Check, Fit, Schedule, start_from_imagenet, wants_bfloat16
 from models.training.losses import cross_entropy_and_overlap, l2, whole_picture, without_boxes
-from models.training.patches import PatchSource, Picture, find_truncate, severity_target
+from models.training.patches import (
+    UNKNOWN,
+    Batch,
+    PatchSource,
+    Picture,
+    find_truncate,
+    severity_target,
+)
 from models.training.recipe import Recipe
 from models.training.whole_pictures import Sampling, WholePictures
 
@@ -42,12 +51,14 @@ def train_detector(
     checkpoint: Path,
     held_back: tuple[Picture, ...] = (),
     network: DetectorNetwork | None = None,
+    guide: Guide | None = None,
 ) -> tuple[DetectorNetwork, list[tuple[int, float]]]:
     """Train, and return the network in eval mode and the loss by step. Block for minutes.
 
     A training that was killed continues from its checkpoint. held_back: pictures for the recipe's
     checks. network: a network to train further, in place of the one that the recipe names; it is
-    changed.
+    changed. guide: a teacher beside the labels. Raises DataError where the network cannot learn
+    from it.
     """
     torch.manual_seed(recipe.seed)
     options = recipe.detector
@@ -60,9 +71,16 @@ def train_detector(
         start_from_imagenet(network, "detector.start")
     steps = _steps_of(network, pictures, kinds, recipe)
     log.info("detector network=%s truncate=%.1f", name, steps.truncate)
+    student, fitted = network, network
+    if guide is not None:
+        fitted = DistilledNetwork(network, guide.teacher)
+        steps = _with_undrawn(steps, guide.undrawn, len(pictures), recipe)
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        return _loss(network, outputs, targets, recipe)
+        if guide is None:
+            return _loss(student, outputs, targets, recipe)
+        labels = _loss(student, outputs[:, :1], targets, recipe)
+        return labels + options.distil_weight * outputs[:, 1:].mean()
 
     def batches(first: int, last: int) -> Iterator[Pair]:
         for pixels, targets in feed(steps.batch, first, last):
@@ -80,29 +98,42 @@ def train_detector(
     if options.checks:
         every = max(1, options.steps // options.checks)
         check = Check(lambda some: _figure(some, held_back), every, options.patience)
-    fit = Fit(network, loss, schedule, checkpoint, f"detector ({name})", check)
+    fit = Fit(fitted, loss, schedule, checkpoint, f"detector ({name})", check)
     trained = fit.run(batches)
+    if isinstance(trained, DistilledNetwork):
+        trained = trained.student
     assert isinstance(trained, DetectorNetwork)
     return trained, fit.history
 
 
+class _Undrawn:
+    """Batches of patches of which no cell is known: the labels cost nothing."""
+
+    def __init__(self, patches: PatchSource) -> None:
+        self._patches = patches
+
+    def batch(self, step: int) -> Batch:
+        pixels, targets = self._patches.batch(step)
+        return pixels, np.full_like(targets, UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """The batch of each step: patches, or whole pictures in ``share`` of the steps.
+    """The batch of each step: patches, or those of another source in ``share`` of the steps.
 
-    truncate: λ of the labels. patches: None where no picture has a mask. whole: None for a network
-    without a decision head.
+    truncate: λ of the labels. patches: None where no picture has a mask. other: whole pictures for
+    a network with a decision head, pictures without masks for a student, else None.
     """
 
     truncate: float
     patches: PatchSource | None
-    whole: WholePictures | None
+    other: WholePictures | _Undrawn | None
     share: float
 
     def batch(self, step: int) -> Pair:
         # Evenly spread: with 0.5 every second step, so that a checkpoint may lie anywhere.
         turn = int((step + 1) * self.share) > int(step * self.share)
-        source = self.whole if turn or self.patches is None else self.patches
+        source = self.other if turn or self.patches is None else self.patches
         assert source is not None
         pixels, targets = source.batch(step)
         return torch.from_numpy(pixels), torch.from_numpy(targets)
@@ -139,6 +170,16 @@ def _steps_of(
         return _Steps(truncate, None, whole, 1.0)
     patches = PatchSource(drawn, kinds, recipe, truncate)
     return _Steps(truncate, patches, whole, options.decision_share)
+
+
+def _with_undrawn(
+    steps: _Steps, undrawn: tuple[Picture, ...], drawn: int, recipe: Recipe
+) -> _Steps:
+    """Return steps of which a share, that of the pictures, is on pictures without masks."""
+    if not undrawn:
+        return steps
+    source = _Undrawn(PatchSource(undrawn, (), recipe, steps.truncate))
+    return replace(steps, other=source, share=len(undrawn) / (len(undrawn) + drawn))
 
 
 def _loss(network: DetectorNetwork, outputs: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:

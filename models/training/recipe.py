@@ -126,10 +126,12 @@ class DetectorRecipe(RecipeSection):
     pictures, from which the head learns; all of them where no training picture has a mask.
     decision_weight: weight of the decision in the loss of these steps. decision_features: "fixed"
     keeps the features of ImageNet where no training picture has a mask, and the head is a logistic
-    regression on them; "learned" trains the features too.
+    regression on them; "learned" trains the features too. distil_weight: weight of the
+    distance from a teacher beside the loss of the labels, in a training with a teacher
+    (models/distillation).
     """
 
-    network: Literal["large", "lean", "nano", "paper"] = "lean"
+    network: Literal["extra-large", "large", "lean", "nano", "paper"] = "lean"
     resolution: Literal[2, 4] = 2
     patch_px: int = Field(default=256, ge=64, le=1024, multiple_of=32)
     patches: Literal["square", "pictures"] = "square"
@@ -151,6 +153,7 @@ class DetectorRecipe(RecipeSection):
     decision_share: float = Field(default=0.5, gt=0, le=1)
     decision_weight: float = Field(default=1.0, gt=0)
     decision_features: Literal["learned", "fixed"] = "learned"
+    distil_weight: float = Field(default=0.5, gt=0)
 
     @model_validator(mode="after")
     def _network_decides(self) -> DetectorRecipe:

@@ -18,6 +18,7 @@ from edge.chain.classify import KEEP_NONE, BlockVote
 from edge.chain.detect import Detector
 from edge.records import SeverityMap
 from models.data.dataset import DataError
+from models.distillation.teacher import Guide
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
 from models.evaluation.interval import percent
 from models.evaluation.keep_severity import search_background
@@ -67,7 +68,9 @@ def train_folder(
     earlier = begun.record()
     prepared = keep_sides(prepare(data, recipe or earlier.recipe, groups), earlier)
     network = network_to_continue(begun, prepared.record)
-    record = prepared.record.model_copy(update={"begun_from": begun.weights_sha256()})
+    record = prepared.record.model_copy(
+        update={"begun_from": begun.weights_sha256(), "budget": earlier.budget}
+    )
     return train_run(replace(prepared, record=record), Run(out), network)
 
 
@@ -165,6 +168,7 @@ def _train_detector(
         channels=prepared.dataset.channels,
         recipe=recipe,
         checkpoint=run.detector_checkpoint,
+        guide=_aligned_guide(prepared),
     )
     with stage(f"learning by the method {recipe.method} from {len(pictures)} pictures"):
         method = METHODS[recipe.method]
@@ -175,6 +179,14 @@ def _train_detector(
             trained = method.further(task, begun)
     run.save_detector(trained.detector)
     return trained
+
+
+def _aligned_guide(prepared: Preparation) -> Guide | None:
+    """Return the guide, with its pictures as the detector sees them."""
+    guide = prepared.guide
+    if guide is None:
+        return None
+    return replace(guide, undrawn=align_pictures(guide.undrawn, prepared.record.alignment))
 
 
 def _search_threshold(prepared: Preparation, detected: Detector) -> ThresholdSearch:

@@ -40,6 +40,7 @@ def _trained(task: TrainingTask, network: DetectorNetwork | None) -> TrainedMeth
         task.checkpoint,
         task.held_back,
         network=network,
+        guide=task.guide,
     )
     return TrainedMethod(trained, loss)
 
@@ -49,4 +50,4 @@ def _build(recipe: Recipe, channels: int) -> DetectorNetwork:
     return build_detector(options.network, channels, options.resolution, decision=options.decision)
 
 
-METHOD = Method(train=_train, build=_build, good_only=False, further=further)
+METHOD = Method(train=_train, build=_build, good_only=False, further=further, distils=True)
