@@ -1,8 +1,9 @@
 """Pascal VOC: XML files with boxes, and pictures of classes in SegmentationClass/.
 
 Source: the development kit of VOC 2012. Written by LabelImg, CVAT, Roboflow and LabelMe's
-converter. A box is counted in pixels from 1, both ends included. `labelmap.txt` (CVAT) or
-`class_names.txt` (LabelMe) names the colours. SegmentationObject/ numbers the objects of the XML
+converter. A box is counted in pixels from 1, both ends included, but several tools write the sides
+as they are (`_first_px`). Outlines are those of Roboflow, and of the XML form of LabelMe (MIT).
+`labelmap.txt` (CVAT) or `class_names.txt` (LabelMe) names the colours. SegmentationObject/ numbers the objects of the XML
 file; it is read where no file names the colours. `difficult` and `truncated` do not make a defect
 sound. The rim that VOC draws around objects (its colour 255) belongs to no defect.
 """
@@ -137,12 +138,23 @@ def _colours(files: Iterable[Path]) -> dict[int, str] | None:
 
 
 def _labelmap(file: Path) -> dict[int, str]:
-    """Lines of `label:red,green,blue:parts:actions`, with a comment at the head."""
-    found = {}
-    for position, line in enumerate(read_lines(file), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = re.fullmatch(r"(.+?):(\d{1,3}),(\d{1,3}),(\d{1,3})(:.*)?", line.strip())
+    """Lines of `label:red,green,blue:parts:actions`, with a comment at the head.
+
+    Datumaro leaves the colours out where the classes have none. They are then VOC's own, in the
+    order of the lines.
+    """
+    found: dict[int, str] = {}
+    lines = [
+        (position, line.strip())
+        for position, line in enumerate(read_lines(file), start=1)
+        if line.strip() and not line.startswith("#")
+    ]
+    bare = [re.fullmatch(r"([^:]+)::[^:]*:[^:]*", line) for _, line in lines]
+    if lines and all(bare):
+        names = [match[1] for match in bare if match is not None]
+        return {voc_colour(number_): name for number_, name in enumerate(names[:256])}
+    for position, line in lines:
+        match = re.fullmatch(r"(.+?):(\d{1,3}),(\d{1,3}),(\d{1,3})(:.*)?", line)
         if match is None or max(int(match[n]) for n in (2, 3, 4)) > 255:
             raise LabelError(f"{file}: line {position}: expected label:red,green,blue::")
         found[int(match[2]) << 16 | int(match[3]) << 8 | int(match[4])] = match[1]
@@ -198,13 +210,20 @@ def _of_xml(file: Path, index: PictureIndex, complaints: list[str]) -> LabelledP
     if root.tag != "annotation":
         raise LabelError(f"{file}: begins with <{root.tag}>; expected <annotation>")
     path = _picture(file, root, index)
-    size = size_of(root.findtext("size/width"), root.findtext("size/height"), str(file))
+    width, height = (
+        root.findtext(f"size/{side}") or root.findtext(f"imagesize/{count}")
+        for side, count in (("width", "ncols"), ("height", "nrows"))
+    )
+    size = size_of(width, height, str(file))
+    first = _first_px(root)
     shapes = []
     for position, element in enumerate(root.findall("object")):
         place = f"{file}: object[{position}]"
+        if (element.findtext("deleted") or "").strip() == "1":  # LabelMe (MIT) keeps these
+            continue
         try:
             kind = text(element.findtext("name"), f"{place}: name")
-            shapes.append(LabelledShape(kind, _area(element, place), place))
+            shapes.append(LabelledShape(kind, _area(element, first, place), place))
         except LabelError as error:
             complaints.append(str(error))
     return LabelledPicture(path, str(file), tuple(shapes), size)
@@ -227,11 +246,45 @@ def _picture(file: Path, root: Element, index: PictureIndex) -> Path:
         raise LabelError(f"{file}: {error}") from error
 
 
-def _area(element: Element, place: str) -> LabelledArea:
+def _first_px(root: Element) -> tuple[float, float]:
+    """Return what is subtracted from xmin and ymin, and from each point of an outline, of a file.
+
+    VOC counts the first and the last pixel of a box from 1, and so does Roboflow, which adds 1 to
+    the points of an outline too. CVAT writes the sides of a box with decimals, and Label Studio and
+    LabelImg (`path`) write them cut to whole numbers.
+    """
+    database = (root.findtext("source/database") or "").strip().lower()
+    if database.startswith("roboflow"):
+        return 1.0, 1.0
+    sides = root.findall("object/bndbox/*")
+    if any("." in (side.text or "") for side in sides):
+        return 0.0, 0.0
+    owner = (root.findtext("owner/name") or "").strip().lower()
+    if owner == "label studio" or root.find("path") is not None:
+        return 0.0, 0.0
+    return 1.0, 0.0
+
+
+def _outline(outline: Element, first: tuple[float, float], place: str) -> PolygonArea:
+    """Return an outline, of x1, y1, x2, y2, … or of `pt` with x and y."""
+    points = outline.findall("pt")
+    if points:
+        flat = [
+            number((point.findtext(axis) or "").strip(), f"{place}: polygon: {axis}")
+            for point in points
+            for axis in "xy"
+        ]
+    else:
+        flat = [number(each.text, f"{place}: polygon") - first[1] for each in outline]
+    return PolygonArea((ring_of(flat, f"{place}: polygon"),))
+
+
+def _area(element: Element, first: tuple[float, float], place: str) -> LabelledArea:
     outline = element.find("polygon")
     if outline is not None:
-        flat = [number(each.text, f"{place}: polygon") for each in outline]
-        return PolygonArea((ring_of(flat, f"{place}: polygon"),))
+        return _outline(outline, first, place)
+    if element.find("segm") is not None:
+        raise LabelError(f"{place}: has its mask in another file (segm); expected a polygon")
     box = element.find("bndbox")
     if box is None:
         raise LabelError(f"{place}: has no bndbox; expected a box or a polygon")
@@ -240,5 +293,5 @@ def _area(element: Element, place: str) -> LabelledArea:
     )
     if left > right or top > bottom:
         raise LabelError(f"{place}: the box is empty; expected xmin < xmax and ymin < ymax")
-    # Counted from 1. Some tools count from 0: their first column would lie outside.
-    return BoxArea(max(left - 1, 0.0), max(top - 1, 0.0), right, bottom)
+    # Some tools count from 0 without a sign of it: their first column would lie outside.
+    return BoxArea(max(left - first[0], 0.0), max(top - first[0], 0.0), right, bottom)

@@ -68,10 +68,10 @@ def _change(
 def _lines(
     folder: LabelFolder, others: OtherLabels, taken: int, faults: list[str]
 ) -> Iterator[str]:
-    labels = f"labels of {others.title}"
     yield (
-        f"{folder.source}: {labels} of {count(taken, 'picture')} are now in {folder.root}; the "
-        "label files stay as they are, and later changes of them are not read"
+        f"{folder.source}: took over the labels of {count(taken, 'picture')} from {others.title} "
+        f"into {folder.root}; the label files stay as they are, and later changes of them are not "
+        "read"
     )
     if others.remarks:
         yield (

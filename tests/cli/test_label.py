@@ -272,3 +272,18 @@ def test_another_machine_is_served_with_a_warning_or_by_tls(
     )
     result = outfeed("label", root, *pair[:2], "--key", "page/ca.pem")
     assert (result.status, "page/ca.pem: is not a private key" in result.line) == (1, True)
+
+
+def test_it_states_what_it_took_over_from_another_tool(
+    outfeed: Outfeed, tmp_path: Path, served: list
+) -> None:
+    root, out = tmp_path / "export", tmp_path / "data"
+    images(root, 1)
+    side = 'name="000.png" width="50" height="40"'
+    put(root / "cvat.xml", f'<annotations><image id="0" {side}></image></annotations>')
+    result = outfeed("label", root, "--out", out, "--listen", "127.0.0.1:0")
+    assert (result.status, result.err) == (0, "")
+    assert f"{root}: took over the labels of 1 picture from CVAT into {out}; the label" in result.out
+    assert f"1 picture; labels go to {out}" in result.out
+    result = outfeed("label", root)
+    assert (result.status, "expected --out DATA" in result.line) == (2, True)
