@@ -28,7 +28,8 @@ from edge.label_files import (
     read_settings,
 )
 from edge.label_files.formats import misfits
-from edge.label_files.voc import COPY_FOLDERS, NAME_FILES, folder_role
+from edge.label_files.voc import COPY_FOLDERS, folder_role
+from edge.label_files.voc_colours import NAME_FILES
 from edge.label_files.yolo import is_name_file
 
 LABELS = "labels"
