@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 from bench.weak_boxes import MODES, boxes_of, choose, write_folder
-from models.data.boxes import box_numbers
+from models.data.boxes import is_boxed
 from models.data.layouts import open_dataset
 from tests.support.tinyrun import write_pictures
 
@@ -35,7 +35,7 @@ def test_the_three_folders_mark_the_same_defects(tmp_path: Path) -> None:
         assert dataset.kinds == ("pit",)
         sample = next(each for each in dataset.samples if not each.is_good)
         maps[mode] = dataset.load_kind_map(sample)
-        assert (box_numbers(sample, maps[mode].shape) is not None) is (mode == "boxes")
+        assert is_boxed(sample) is (mode == "boxes")
     assert np.array_equal(maps["filled"], maps["boxes"])
     assert (maps["filled"] >= maps["masks"]).all()
     assert maps["filled"].sum() > maps["masks"].sum()
