@@ -72,7 +72,9 @@ class FolderWatch:
         new = [picture for picture in found.pictures if picture.file not in known]
         stamps = {each.file: stamp for each in new if (stamp := _stamp(each.source)) is not None}
         settled = tuple(
-            each for each in new if each.file in stamps and self._stamps.get(each.file) == stamps[each.file]
+            each
+            for each in new
+            if each.file in stamps and self._stamps.get(each.file) == stamps[each.file]
         )
         self._stamps = stamps
         return self._store.refresh(replace(found, pictures=settled))

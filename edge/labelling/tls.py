@@ -57,9 +57,7 @@ def _certificate(path: Path) -> x509.Certificate:
     try:
         found = x509.load_pem_x509_certificates(_bytes("--certificate", path))[0]
     except ValueError as error:
-        raise LabelPageError(
-            f"--certificate {path}: is not a certificate; expected PEM"
-        ) from error
+        raise LabelPageError(f"--certificate {path}: is not a certificate; expected PEM") from error
     now = datetime.now(timezone.utc)
     if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
         first, last = found.not_valid_before_utc.date(), found.not_valid_after_utc.date()

@@ -68,7 +68,9 @@ def estimate_outline(grey: Pixels, inside: Mask, sound: Mask) -> Mask | None:
     rows, cols = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     if not rows.size:
         return None
-    window = tuple(_grown(found, side) for found, side in zip((rows, cols), grey.shape, strict=True))
+    window = tuple(
+        _grown(found, side) for found, side in zip((rows, cols), grey.shape, strict=True)
+    )
     box, around = inside[window], sound[window] & ~inside[window]
     if not around.any():
         return None

@@ -283,7 +283,9 @@ def test_it_states_what_it_took_over_from_another_tool(
     put(root / "cvat.xml", f'<annotations><image id="0" {side}></image></annotations>')
     result = outfeed("label", root, "--out", out, "--listen", "127.0.0.1:0")
     assert (result.status, result.err) == (0, "")
-    assert f"{root}: took over the labels of 1 picture from CVAT into {out}; the label" in result.out
+    assert (
+        f"{root}: took over the labels of 1 picture from CVAT into {out}; the label" in result.out
+    )
     assert f"1 picture; labels go to {out}" in result.out
     result = outfeed("label", root)
     assert (result.status, "expected --out DATA" in result.line) == (2, True)

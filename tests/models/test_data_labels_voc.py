@@ -88,7 +88,10 @@ def test_labelmap_without_colours_has_those_of_voc(tmp_path: Path) -> None:
     colours = [(0, 0, 0), (128, 0, 0), (0, 128, 0)]
     png = palette_png(np.where(SHAPE, 2, 0), colours)
     put(tmp_path / "SegmentationClass/000.png", png)
-    put(tmp_path / "labelmap.txt", "# label:color_rgb:parts:actions\nbackground:::\npit:::\ndent:::\n")
+    put(
+        tmp_path / "labelmap.txt",
+        "# label:color_rgb:parts:actions\nbackground:::\npit:::\ndent:::\n",
+    )
     dataset = open_dataset(tmp_path)
     assert dataset.kinds == ("dent",)
     assert np.array_equal(kind_map(tmp_path) > 0, SHAPE)

@@ -155,9 +155,7 @@ def test_an_export_gives_the_masks_that_it_was_made_from(tmp_path: Path, export:
 
 
 @pytest.mark.parametrize("export", FROM_CONTOURS, ids=lambda export: export.folder)
-def test_contours_of_masks_lose_up_to_a_pixel_at_the_rim(
-    tmp_path: Path, export: Export
-) -> None:
+def test_contours_of_masks_lose_up_to_a_pixel_at_the_rim(tmp_path: Path, export: Export) -> None:
     """These tools write the middle of each pixel at the rim as a point of the outline.
 
     A reader that takes points for corners of pixels, as pycocotools does, loses up to a pixel right

@@ -76,7 +76,9 @@ def _box(kind: str, left: float, top: float, width: float, height: float) -> Sha
 _BLOB = Shape("kratzer ü", _round(52.3, 60.7, 38.4, 27.2))
 _RING = Shape("kratzer ü", _round(52.3, 60.7, 38.4, 27.2), hole=_round(50, 58, 15, 10))
 _DENT = Shape("dent", ((110.5, 12.0), (150.0, 20.25), (140.0, 44.0), (116.0, 40.5)))
-_CRACK = Shape("dent", ((5.0, 100.0), (70.0, 84.0), (150.0, 104.0), (150.0, 110.0), (70.0, 91.0), (5.0, 107.0)))
+_CRACK = Shape(
+    "dent", ((5.0, 100.0), (70.0, 84.0), (150.0, 104.0), (150.0, 110.0), (70.0, 91.0), (5.0, 107.0))
+)
 
 OUTLINES: dict[str, tuple[Shape, ...]] = dict(
     zip(NAMES, ((_BLOB, _DENT), (_CRACK,), (_BLOB,), ()), strict=True)
@@ -87,14 +89,24 @@ HOLES: dict[str, tuple[Shape, ...]] = dict(
 BOXES: dict[str, tuple[Shape, ...]] = dict(
     zip(
         NAMES,
-        ((_box("dent", 20, 30, 40, 25), _box("kratzer ü", 90, 60, 50, 31)), (_box("dent", 1, 2, 30, 40),), (), ()),
+        (
+            (_box("dent", 20, 30, 40, 25), _box("kratzer ü", 90, 60, 50, 31)),
+            (_box("dent", 1, 2, 30, 40),),
+            (),
+            (),
+        ),
         strict=True,
     )
 )
 ROTATED: dict[str, tuple[Shape, ...]] = dict(
     zip(
         NAMES,
-        ((_turned(30, 40, 60, 24, 30), _turned(95, 30, 40, 40, -20)), (_turned(40, 50, 80, 20, 75),), (), ()),
+        (
+            (_turned(30, 40, 60, 24, 30), _turned(95, 30, 40, 40, -20)),
+            (_turned(40, 50, 80, 20, 75),),
+            (),
+            (),
+        ),
         strict=True,
     )
 )

@@ -38,7 +38,9 @@ def detections(shapes: tuple[Shape, ...], *, masks: bool) -> sv.Detections:
     )
 
 
-def dataset(folder: Path, drawn: dict[str, tuple[Shape, ...]], *, masks: bool) -> sv.DetectionDataset:
+def dataset(
+    folder: Path, drawn: dict[str, tuple[Shape, ...]], *, masks: bool
+) -> sv.DetectionDataset:
     paths, found = [], {}
     for name in FILES:
         path = folder / "images" / Path(name).name
