@@ -133,7 +133,7 @@ def _first_kind(picture: TruePicture) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a network finds in pictures, compared with their masks. auroc: of pictures, by their
+    """Agreement of a network with the masks of pictures. auroc: of pictures, by their
     highest severity. pixel_ap: over all pixels. iou: mean over the defective pictures at T.
     missed, alarms: shares of defective and of good pictures at T."""
 

@@ -87,7 +87,10 @@ def label(
 
     Labels are in `labelled.csv` and masks in `masks/KIND/`, which `make train` reads. Pictures
     without a label, and skipped ones, are not used for training. Each save is on the disk
-    before the page confirms it.
+    before the page confirms it. Pictures that come into the folder later appear by themselves.
+
+    Of a folder with label files of another tool (COCO, YOLO and others), `--out DATA` takes over
+    the labels. These files are never changed.
 
     Needs the extra `label` (starlette, uvicorn).
     """

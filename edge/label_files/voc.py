@@ -3,7 +3,7 @@
 Source: the development kit of VOC 2012. Written by LabelImg, CVAT, Roboflow and LabelMe's
 converter. A box is counted in pixels from 1, both ends included, but several tools write the sides
 as they are (`_counting`). Outlines are those of Roboflow, and of the XML form of LabelMe (MIT).
-`labelmap.txt` (CVAT) or `class_names.txt` (LabelMe) names the colours. SegmentationObject/ numbers the objects of the XML
+`voc_colours.py` reads the names of colours. SegmentationObject/ numbers the objects of the XML
 file; it is read where no file names the colours. `difficult` and `truncated` do not make a defect
 sound. The rim that VOC draws around objects (its colour 255) belongs to no defect.
 """

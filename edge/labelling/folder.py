@@ -44,8 +44,9 @@ class LabelFolder:
     """The pictures of the folder ``source``, and the data folder ``root`` that gets the labels.
 
     pictures: sorted by name. mask_root: the folder of the masks. copies: whether a labelled picture
-    is copied into ``root``; without it ``source`` is ``root``. assumed: files of ``root`` that would be good parts without a table of
-    labels. kinds: sorted. notes: lines about the folder, for a person. others: the labels of another tool.
+    is copied into ``root``; without it ``source`` is ``root``. assumed: files of ``root`` that
+    would be good parts without a table of labels. kinds: sorted. notes: lines about the folder, for
+    a person. others: the labels of another tool.
     """
 
     source: Path

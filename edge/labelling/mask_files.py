@@ -25,7 +25,10 @@ def mask_bytes(path: Path) -> bytes:
 
 
 def read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
-    """Return where a mask is drawn, as training reads it: bool height×width. Raises OutfeedError."""
+    """Return where a mask is drawn, as training reads it: bool height×width.
+
+    Blocks on the disk. Raises OutfeedError.
+    """
     pixels = read_image(path)
     grey = pixels.max(axis=2) if pixels.ndim == 3 else pixels
     if grey.shape != (height, width):

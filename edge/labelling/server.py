@@ -78,7 +78,7 @@ def is_open_to_others(listening: socket.socket) -> bool:
 
 
 def unencrypted_line(listening: socket.socket) -> str:
-    """Return the warning about an address without TLS, with the commands that make a certificate."""
+    """Return the warning about an address without TLS. It has the commands for a certificate."""
     host = listening.getsockname()[0]
     host = _reachable_host() if ipaddress.ip_address(host).is_unspecified else host
     return (

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 
 from edge.errors import UsageError
 from edge.files import is_exposed
 from edge.labelling.errors import LabelPageError
 
 _MOST_BYTES = 1 << 20  # of a PEM file
+_DER = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,7 @@ def read_page_certificate(certificate: Path | None, key: Path | None) -> PageCer
     if certificate is None or key is None:
         raise UsageError("--certificate and --key: expected both, or neither")
     chain = _certificate(certificate)
-    own = chain.public_key()
-    _check_key(key, own, certificate)
+    _check_key(key, chain.public_key().public_bytes(*_DER), certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
@@ -67,7 +66,8 @@ def _certificate(path: Path) -> x509.Certificate:
     return found
 
 
-def _check_key(path: Path, own: CertificateIssuerPublicKeyTypes, certificate: Path) -> None:
+def _check_key(path: Path, own: bytes, certificate: Path) -> None:
+    """Check that a private key is the one of the public key ``own``, and secret."""
     data = _bytes("--key", path)
     try:
         private = serialization.load_pem_private_key(data, None)
@@ -75,8 +75,7 @@ def _check_key(path: Path, own: CertificateIssuerPublicKeyTypes, certificate: Pa
         raise LabelPageError(
             f"--key {path}: is not a private key; expected PEM without a passphrase"
         ) from error
-    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    if private.public_key().public_bytes(*form) != own.public_bytes(*form):
+    if private.public_key().public_bytes(*_DER) != own:
         raise LabelPageError(f"--key {path}: does not belong to --certificate {certificate}")
     if is_exposed(path):
         raise LabelPageError(

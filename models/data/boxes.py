@@ -118,7 +118,7 @@ def _grown(found: npt.NDArray[np.intp], side: int) -> slice:
 
 
 def _spans(outline: Mask, box: Mask) -> bool:
-    """Return whether an outline reaches over LEAST_SPAN of both sides of its box, within a pixel."""
+    """Return whether an outline spans LEAST_SPAN of both sides of its box, within a pixel."""
     for axis in (0, 1):
         own, whole = (np.flatnonzero(each.any(axis)) for each in (outline, box))
         if not own.size or np.ptp(own) + 1 < LEAST_SPAN * (np.ptp(whole) + 1) - 1:

@@ -17,6 +17,7 @@ from edge.chain.components import Components, components
 from edge.chain.filter import Mask, apply_threshold
 from edge.records import Box, SeverityMap
 from models.augmentation.crops import Augmentation, augment
+from models.data.dataset import Pixels
 from models.networks import BlockClassifier, normalise
 from models.training.feed import Pair, feed
 from models.training.patches import Picture

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.augmentation.copy_paste import paste_piece
 from models.augmentation.crops import Augmentation, augment
-from models.augmentation.synthetic_defects import SYNTHETIC, add_defect
+from models.augmentation.synthetic_defects import add_defect
 from models.data.boxes import estimate_outlines, is_boxed
 from models.data.dataset import DataError, DataSet, Pixels, Sample, as_channels
 from models.training.labels import coverage_cells, severity_cells

@@ -259,9 +259,9 @@ def test_another_machine_is_served_with_a_warning_or_by_tls(
     # The commands of the warning, as they stand there.
     monkeypatch.chdir(tmp_path)
     assert outfeed("provision", "authority").status == 0
-    made = outfeed(*"provision broker 192.168.7.7 --days 800 --out page".split())
+    made = outfeed(*["provision", "broker", "192.168.7.7", "--days", "800", "--out", "page"])
     assert made.status == 0
-    pair = "--certificate page/broker.pem --key page/broker.key".split()
+    pair = ["--certificate", "page/broker.pem", "--key", "page/broker.key"]
     result = outfeed("label", root, "--known-good", "--listen", "0.0.0.0:0", *pair)
     assert (result.status, result.err) == (0, "")
     assert "open https://192.168.7.7:" in result.out

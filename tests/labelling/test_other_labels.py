@@ -145,10 +145,8 @@ def test_marks_of_whole_pictures_keep_their_kind(tmp_path: Path) -> None:
     root, out = tmp_path / "export", tmp_path / "data"
     put_pictures(root, ("a.png",))
     side = f'width="{SIZE[1]}" height="{SIZE[0]}"'
-    put(
-        root / "annotations.xml",
-        f'<annotations><image id="0" name="a.png" {side}><tag label="stain"/></image></annotations>',
-    )
+    image = f'<image id="0" name="a.png" {side}><tag label="stain"/></image>'
+    put(root / "annotations.xml", f"<annotations>{image}</annotations>")
     store, _ = taken_over(root, out)
     with closing(store):
         state = store.state("a.png")

@@ -65,9 +65,11 @@ def test_a_client_verifies_the_certificate_and_plain_http_gets_nothing(
 
 def test_a_slow_handshake_stops_nobody_else(plant: Path, tmp_path: Path) -> None:
     root = unlabelled(tmp_path / "d", 1)
-    with label_page(root, certificate=certificate(plant), authority=plant / "ca.pem") as page:
-        with socket.create_connection(("127.0.0.1", page.port)):
-            assert page.admit().post("/api/next").json["name"] == "1.png"
+    with (
+        label_page(root, certificate=certificate(plant), authority=plant / "ca.pem") as page,
+        socket.create_connection(("127.0.0.1", page.port)),
+    ):
+        assert page.admit().post("/api/next").json["name"] == "1.png"
 
 
 def test_names_of_the_certificate_are_hosts_of_the_page(plant: Path, tmp_path: Path) -> None:
