@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge.errors import OutfeedError, UsageError
+from edge.files import write_durably
 from edge.labelling import Change, LabelStore, open_folder
 from edge.labelling import store as store_module
 from edge.labelling.other_labels import read_other_labels
@@ -91,14 +92,14 @@ def test_after_a_crash_the_next_start_takes_over_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, out = coco(tmp_path / "export"), tmp_path / "data"
-    real, written = store_module.write_durably, 0
+    written = 0
 
     def full(path: Path, data: bytes) -> None:
         nonlocal written
         written += path.suffix == ".png"
         if written == 3:
             raise OSError(28, "No space left on device", str(path))
-        real(path, data)
+        write_durably(path, data)
 
     monkeypatch.setattr(store_module, "write_durably", full)
     store = LabelStore(open_folder(root, out))
