@@ -2,6 +2,7 @@
 # to 3.13 and make is enough. `make run` needs neither torch, a compiler, apt nor a broker.
 #
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
+#   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
 #   make test      everything the tests need, then pytest
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
@@ -29,6 +30,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 
 STATION := .venv-run
+CENTRAL := .venv-central
 DEV := .venv
 TFLITE := .venv-tflite
 LOCK := .venv-lock
@@ -38,6 +40,7 @@ BUNDLE ?= models/zoo/textures-lean.outfeed
 RECIPE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
+CENTRAL_ARGS ?=
 PYTEST_ARGS ?=
 COMPUTING := $(addprefix tests/,assembly bench chain commission config disk_usage docs doctor drift edge engines \
 	export journal line models pictures proof provision quarantine replay tools uplink/test_terms.py)
@@ -56,7 +59,7 @@ RECIPES ?= paper lean nano
 COMPARE_ARGS ?=
 DIST ?= build/outfeed.tar.gz
 DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE THIRD_PARTY_NOTICES pyproject.toml requirements) \
-	edge models export firmware-config docs
+	edge models export central firmware-config docs
 METHODS ?= threshold texture autoencoder memory-bank template cascade lean
 METHODS_ARGS ?=
 BENCHMARK_ARGS ?=
@@ -76,13 +79,19 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check docs docs-test reference train export learn report tables compare methods benchmark bench soak chaos zoo dist lock sbom clean
+.PHONY: run central test system-test check docs docs-test reference train export learn report tables compare methods benchmark bench soak chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
 		--defective 0.25 --force
 	$(STATION)/bin/outfeed demo --bundle $(BUNDLE) --frames build/demo-parts --out build/demo \
 		$(DEMO_ARGS)
+
+central: $(CENTRAL)/.ready
+	$(CENTRAL)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
+		--defective 0.25 --force
+	$(CENTRAL)/bin/outfeed-central demo --bundle $(BUNDLE) --frames build/demo-parts --out build/central \
+		$(CENTRAL_ARGS)
 
 # Tests that compute take one core each; those of running processes watch the clock and run alone.
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
@@ -181,13 +190,15 @@ dist:
 	tar --create --gzip --file "$(DIST)" --exclude=__pycache__ --exclude='*.key' --owner=0 --group=0 \
 		--transform 's,^,outfeed/,' $(DIST_FILES)
 
-# One line a kind of machine; central's comes with central. The others take the workstation's
+# One line a kind of machine. The others take the workstation's
 # versions, so that a bundle is proven by the libraries that run it. picamera2 needs libcap-dev here.
 lock: $(LOCK)/.ready
 	$(COMPILE) $(LOCK_ARGS) --output-file requirements/workstation.txt requirements/build.in pyproject.toml \
-		$(addprefix --extra ,demo train export litert openvino label gpio dev docs)
+		$(addprefix --extra ,demo train export litert openvino label central gpio dev docs)
 	$(COMPILE) --output-file requirements/run.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml --extra demo
+	$(COMPILE) --output-file requirements/central.txt --constraint requirements/workstation.txt \
+		requirements/build.in pyproject.toml $(addprefix --extra ,demo central)
 	$(COMPILE) --output-file requirements/station.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino)
 	$(COMPILE) --output-file requirements/pi.txt --constraint requirements/workstation.txt \
@@ -199,7 +210,7 @@ sbom: $(LOCK)/.ready
 	$(SBOM) requirements/pi.txt | $(SLIM) > requirements/pi.cdx.json
 
 clean:
-	rm -rf build .venv-run .venv .venv-tflite .venv-lock .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build .venv-run .venv-central .venv .venv-tflite .venv-lock .mypy_cache .ruff_cache .pytest_cache
 
 $(STATION)/.ready: pyproject.toml
 	@echo "installing the station's libraries into $(STATION): once, some minutes without a line"
@@ -212,6 +223,17 @@ else
 endif
 	@touch $@
 
+$(CENTRAL)/.ready: pyproject.toml
+	@echo "installing the central system's libraries into $(CENTRAL): once, some minutes without a line"
+	$(PYTHON) -m venv $(CENTRAL)
+ifeq ($(LOCKED),yes)
+	$(CENTRAL)/bin/python $(FROM_LOCK) requirements/central.txt
+	$(CENTRAL)/bin/python $(ITSELF)
+else
+	$(CENTRAL)/bin/python $(PIP) --editable '.[demo,central]'
+endif
+	@touch $@
+
 $(DEV)/.ready: pyproject.toml
 	@echo "installing torch and the workshop's libraries into $(DEV): once, some minutes without a line"
 	$(PYTHON) -m venv $(DEV)
@@ -220,7 +242,7 @@ ifeq ($(LOCKED),yes)
 	$(DEV)/bin/python $(FROM_LOCK) requirements/workstation.txt
 	$(DEV)/bin/python $(ITSELF)
 else
-	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,dev,docs]'
+	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,central,dev,docs]'
 endif
 	@touch $@
 
