@@ -103,6 +103,30 @@ def web(config: _Config = None) -> None:
     _serve(config, collects=False, serves=True)
 
 
+@app.command("pictures")
+def pictures(config: _Config = None) -> None:
+    """Receive the pictures of the stations over HTTPS, until SIGTERM or Ctrl-C.
+
+    SIGHUP reads certificates and the list of revoked ones again. Nothing else depends on this
+    process.
+    """
+    _check_installed()
+    import os
+    import signal
+    import threading
+
+    from central.config.central import CentralConfig, load_central
+    from central.pictures.service import run_pictures
+    from edge.process_exit import stop_signals
+    from edge.watchdog import find_notifier
+
+    settings = CentralConfig() if config is None else load_central(config)
+    stop, again = threading.Event(), threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: again.set())
+    with stop_signals(stop.set):
+        run_pictures(settings.pictures, stop, again, find_notifier(os.environ))
+
+
 @app.command("migrate")
 def migrate(config: _Config = None) -> None:
     """Bring the tables of the database to the version of this program, and exit.

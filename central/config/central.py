@@ -11,6 +11,7 @@ from central.config.sections import (
     BrokerConfig,
     CollectorConfig,
     DatabaseConfig,
+    PicturesConfig,
     RetentionConfig,
     WebConfig,
 )
@@ -31,6 +32,9 @@ class CentralConfig(ConfigSection):
     database: DatabaseConfig = Field(default=DatabaseConfig(), description="The database.")
     web: WebConfig = Field(default=WebConfig(), description="The web pages.")
     collector: CollectorConfig = Field(default=CollectorConfig(), description="The collector.")
+    pictures: PicturesConfig = Field(
+        default=PicturesConfig(), description="Pictures that stations upload."
+    )
     retention: RetentionConfig = Field(
         default=RetentionConfig(), description="The time for which rows are kept."
     )
@@ -68,6 +72,7 @@ def parse_central(text: str, path: Path) -> CentralConfig:
         update={
             "broker": _anchored(config.broker, folder),
             "database": _anchored(config.database, folder),
+            "pictures": _anchored(config.pictures, folder),
         }
     )
 

@@ -32,8 +32,7 @@ class UploadConfig(ConfigSection):
         default="all",
         title="Pictures to send",
         description=(
-            "all: every stored picture. rejected: only those of rejected, UNKNOWN and marked parts, "
-            "without the frames that are stored after a crash."
+            "all: every stored picture. rejected: those of rejected, UNKNOWN and marked parts."
         ),
     )
     max_mb_per_day: float = Field(

@@ -32,6 +32,8 @@ _LIMIT_S = 60.0
 
 _FIRST_PAUSE_S = 1.0
 
+_OF_REJECTED = (KeepReason.REJECT, KeepReason.UNKNOWN, KeepReason.MARK)
+
 
 @dataclass(slots=True)
 class UploadCounts:
@@ -106,7 +108,7 @@ class PictureUpload:
         return _LOOK_S
 
     def _is_wanted(self, name: PictureName) -> bool:
-        return self._settings.pictures == "all" or name.reason is not KeepReason.CRASH
+        return self._settings.pictures == "all" or name.reason in _OF_REJECTED
 
     def _send(self, name: PictureName) -> bool:
         """Send one picture. Return False where the daily limit has no space for it."""
