@@ -8,7 +8,7 @@ events are sent again, and when. It reads no clock and no journal.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from edge.events.committed import CommittedRange, CommittedStatement
@@ -21,6 +21,12 @@ GRACE_S = 10.0
 # to the second. A probe is one event.
 PROBE_S = 30.0
 MAX_PROBE_S = 600.0
+
+# Numbers that are sent again before the central system states the first of them. The count doubles
+# when all have arrived, and is halved when some have not arrived in time. A broker that saves each
+# message is slow: without this limit its queue would grow faster than it is emptied.
+FIRST_WINDOW = 64
+MAX_WINDOW = 4096
 
 # Least pause between two probes, and between two statements that each cause one.
 LIVE_PROBE_S = 5.0
@@ -59,10 +65,13 @@ class Refill:
         self._is_incomplete = False
         self._complete_to = 0
         self._snapshot: _Snapshot | None = None
-        self._interval_s = GRACE_S
-        self._due: tuple[CommittedRange, ...] = ()
+        self._lost: tuple[CommittedRange, ...] = ()
+        self._window = FIRST_WINDOW
         self._queue: deque[CommittedRange] = deque()
-        self._emptied_s = -1.0
+        self._flight: tuple[CommittedRange, ...] = ()
+        self._is_waiting = False
+        self._sent_s = 0.0
+        self._timeout_s = GRACE_S
         self._probed_s: float | None = None
         self._pause_s = PROBE_S
 
@@ -109,11 +118,20 @@ class Refill:
         missing = self._missing(segments)
         self._is_incomplete = bool(missing)
         self._complete_to = missing[0].first - 1 if missing else statement.known_to
-        self._queue = deque(part for each in self._queue for part in _common((each,), missing))
+        self._queue = deque(_common(self._queue, missing))
+        flight = _common(self._flight, missing)
+        if _count(flight) < _count(self._flight):
+            self._sent_s = now_s  # the central system is slow, and makes progress
+        self._flight = flight
         if self._snapshot is None:
             self._snapshot = _Snapshot(now_s, missing)
-        elif not self._queue and now_s - self._snapshot.taken_s >= self._interval_s:
-            self._fill(missing, now_s, is_live=is_live)
+        elif now_s - self._snapshot.taken_s >= GRACE_S:
+            self._lost = _common(self._snapshot.missing, missing)
+            self._snapshot = _Snapshot(now_s, missing)
+        else:
+            self._lost = _common(self._lost, missing)
+        if is_live and not self._queue:
+            self._fill(now_s)
 
     def next_range(self) -> CommittedRange | None:
         """Return the next numbers to send again; None: there are none now."""
@@ -124,8 +142,7 @@ class Refill:
         first = self._queue.popleft()
         if last < first.last:
             self._queue.appendleft(first.model_copy(update={"first": last + 1}))
-        elif not self._queue:
-            self._emptied_s = now_s
+        self._sent_s = now_s
 
     def wants_probe(self, now_s: float) -> bool:
         """Return True if the newest confirmed event is to be sent again now.
@@ -157,19 +174,20 @@ class Refill:
             return ()
         return self._statement.missing(segments(first, last))
 
-    def _fill(self, missing: tuple[CommittedRange, ...], now_s: float, *, is_live: bool) -> None:
-        """Queue the numbers that were missing in the snapshot too, and take a new snapshot.
-
-        After numbers were sent again, only a later live statement counts.
-        """
-        assert self._snapshot is not None
-        if self._emptied_s >= 0 and not (is_live and now_s > self._emptied_s):
-            return
-        due = _common(self._snapshot.missing, missing)
-        is_in_vain = bool(due) and due == self._due
-        self._interval_s = min(2 * self._interval_s, MAX_PROBE_S) if is_in_vain else GRACE_S
-        self._due, self._snapshot = due, _Snapshot(now_s, missing)
-        self._queue.extend(due)
+    def _fill(self, now_s: float) -> None:
+        """Queue the next lost numbers, unless some that were sent may still arrive."""
+        if self._is_waiting:
+            if not self._flight:
+                self._window = min(2 * self._window, MAX_WINDOW)
+                self._timeout_s = GRACE_S
+            elif now_s - self._sent_s >= self._timeout_s:
+                self._window = max(self._window // 2, FIRST_WINDOW)
+                self._timeout_s = min(2 * self._timeout_s, MAX_PROBE_S)
+            else:
+                return
+        self._flight = _first_numbers(self._lost, self._window)
+        self._queue.extend(self._flight)
+        self._is_waiting = bool(self._flight)
 
     def _confirmed_before(self, time_s: float) -> int:
         """Return the last confirmed number of that time; 0 if it is not known."""
@@ -184,7 +202,7 @@ class Refill:
 
 
 def _common(
-    some: Sequence[CommittedRange], others: Sequence[CommittedRange]
+    some: Iterable[CommittedRange], others: Sequence[CommittedRange]
 ) -> tuple[CommittedRange, ...]:
     """Return the numbers that lie in ranges of both, ascending. The runs are those of ``some``."""
     return tuple(
@@ -195,3 +213,19 @@ def _common(
         for other in others
         if max(each.first, other.first) <= min(each.last, other.last)
     )
+
+
+def _count(ranges: Iterable[CommittedRange]) -> int:
+    return sum(each.last - each.first + 1 for each in ranges)
+
+
+def _first_numbers(ranges: Iterable[CommittedRange], count: int) -> tuple[CommittedRange, ...]:
+    """Return the first ``count`` numbers of ascending ranges."""
+    taken: list[CommittedRange] = []
+    for each in ranges:
+        if count <= 0:
+            break
+        last = min(each.last, each.first + count - 1)
+        taken.append(each.model_copy(update={"last": last}))
+        count -= last - each.first + 1
+    return tuple(taken)

@@ -181,6 +181,42 @@ def test_a_number_that_another_run_wrote_is_missing() -> None:
     assert refill.committed == 20  # of the events of this station
 
 
+def test_no_more_is_sent_than_may_be_lost_again_at_once() -> None:
+    """The window doubles with each arrival, and a slow central system is given time."""
+    refill = Refill("j")
+    refill.confirm(10_000, 0.0)
+    now_s, has, sizes = 0.0, 1, []
+    for _ in range(60):
+        told = statement(has, 10_000, (10_000, 10_000, RUN))
+        refill.state(told, now_s, one_run, is_live=True)
+        size = 0
+        while (wanted := refill.next_range()) is not None:
+            assert wanted.first > has
+            size += wanted.last - wanted.first + 1
+            refill.sent(wanted.last, now_s)
+        if size:
+            sizes.append(size)
+        has = min(9_999, has + (size or 0))
+        now_s += 5.0
+    assert sizes[:5] == [64, 128, 256, 512, 1024]
+    assert sum(sizes) == 9_998
+
+
+def test_what_a_slow_central_system_has_in_its_queue_is_not_sent_twice() -> None:
+    refill = Refill("j")
+    refill.confirm(100, 0.0)
+    refill.state(statement(1, 100, (100, 100, RUN)), 0.0, one_run, is_live=True)
+    sent = 0
+    for second in range(1, 400):
+        has = 1 + max(0, second - 20) // 5  # one event every 5 s
+        told = statement(min(99, has), 100, (100, 100, RUN))
+        refill.state(told, float(second), one_run, is_live=True)
+        while (wanted := refill.next_range()) is not None:
+            sent += wanted.last - wanted.first + 1
+            refill.sent(wanted.last, float(second))
+    assert sent <= 64 + 64 + 34
+
+
 def test_a_statement_on_another_journal_changes_nothing() -> None:
     refill = Refill("k")
     refill.confirm(20, 0.0)
