@@ -11,7 +11,7 @@ from central.config.sections import (
     BrokerConfig,
     CollectorConfig,
     DatabaseConfig,
-    PicturesConfig,
+    PictureFolderConfig,
     RetentionConfig,
     WebConfig,
 )
@@ -32,8 +32,8 @@ class CentralConfig(ConfigSection):
     database: DatabaseConfig = Field(default=DatabaseConfig(), description="The database.")
     web: WebConfig = Field(default=WebConfig(), description="The web pages.")
     collector: CollectorConfig = Field(default=CollectorConfig(), description="The collector.")
-    pictures: PicturesConfig = Field(
-        default=PicturesConfig(), description="Pictures that stations upload."
+    pictures: PictureFolderConfig = Field(
+        default=PictureFolderConfig(), description="Pictures that stations upload."
     )
     retention: RetentionConfig = Field(
         default=RetentionConfig(), description="The time for which rows are kept."

@@ -312,7 +312,7 @@ class RetentionConfig(ConfigSection):
     )
 
 
-class PicturesConfig(ConfigSection):
+class PictureFolderConfig(ConfigSection):
     """The pictures that stations upload (`outfeed upload`)."""
 
     path: Path | None = Field(

@@ -25,7 +25,7 @@ _MAX_REMOVED_BYTES = 64
 
 
 class HasPicture(Enum):
-    """What the folder has of a picture. REMOVED: it had it, and made space."""
+    """The presence of a picture in the folder. REMOVED: it was there, and was removed for space."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -43,8 +43,8 @@ class AppendResult(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class PictureState:
-    """What the folder has of a picture, with the number of its bytes."""
+class FolderState:
+    """The presence of a picture, with the number of its bytes."""
 
     has: HasPicture
     offset: int = 0
@@ -71,17 +71,17 @@ class PictureFolder:
         """The size of all pictures, complete or not."""
         return self._used_bytes
 
-    def state(self, station: str, name: PictureName) -> PictureState:
+    def state(self, station: str, name: PictureName) -> FolderState:
         """Return what the folder has of a picture."""
         path = self._path(station, name)
         if path.is_file():
-            return PictureState(HasPicture.COMPLETE, path.stat().st_size)
+            return FolderState(HasPicture.COMPLETE, path.stat().st_size)
         partial = path.with_name(path.name + _PARTIAL)
         if partial.is_file():
-            return PictureState(HasPicture.PARTIAL, partial.stat().st_size)
+            return FolderState(HasPicture.PARTIAL, partial.stat().st_size)
         if name.number <= self._removed_to(station, name.journal):
-            return PictureState(HasPicture.REMOVED)
-        return PictureState(HasPicture.NOTHING)
+            return FolderState(HasPicture.REMOVED)
+        return FolderState(HasPicture.NOTHING)
 
     def append(
         self,

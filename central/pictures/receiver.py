@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from central.config.sections import PicturesConfig
+from central.config.sections import PictureFolderConfig
 from central.pictures.folder import AppendResult, HasPicture, PictureFolder
 from edge.errors import ConfigError, OutfeedError
 from edge.picture_upload.protocol import (
@@ -38,7 +38,7 @@ class PictureReceiver:
     only. ``refresh`` reads certificates and the list of revoked ones again.
     """
 
-    def __init__(self, settings: PicturesConfig, folder: PictureFolder) -> None:
+    def __init__(self, settings: PictureFolderConfig, folder: PictureFolder) -> None:
         """Open the port. Raises ConfigError for TLS files, OutfeedError for a port in use."""
         self._settings = settings
         try:
@@ -238,7 +238,7 @@ def _name_in(connection: socket.socket) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def _context(settings: PicturesConfig) -> ssl.SSLContext:
+def _context(settings: PictureFolderConfig) -> ssl.SSLContext:
     """Return a context that demands a certificate of the plant's authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

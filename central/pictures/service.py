@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from central.config.sections import PicturesConfig
+from central.config.sections import PictureFolderConfig
 from central.pictures.folder import PictureFolder
 from central.pictures.receiver import PictureReceiver
 from edge.errors import ConfigError, CrashedError
@@ -17,7 +17,7 @@ _CHECK_S = 0.5
 
 
 def run_pictures(
-    settings: PicturesConfig, stop: threading.Event, again: threading.Event, notifier: Notifier
+    settings: PictureFolderConfig, stop: threading.Event, again: threading.Event, notifier: Notifier
 ) -> None:
     """Receive pictures until ``stop`` is set. Blocks.
 

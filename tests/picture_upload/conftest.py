@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from central.config.sections import PicturesConfig
+from central.config.sections import PictureFolderConfig
 from central.pictures.folder import PictureFolder
 from central.pictures.receiver import PictureReceiver
 from edge.config.station import StationConfig, load_config
@@ -32,7 +32,7 @@ class Receiving:
             "tls_cert": plant.folder / "broker" / "broker.pem",
             "tls_key": plant.folder / "broker" / "broker.key",
         }
-        self.settings = PicturesConfig(**{**own, **settings})
+        self.settings = PictureFolderConfig(**{**own, **settings})
         self.folder = PictureFolder(root, self.settings.max_bytes)
         self.receiver = PictureReceiver(self.settings, self.folder)
         self.port = self.receiver.port
