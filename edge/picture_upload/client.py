@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import ssl
 from collections.abc import Callable
 from enum import Enum
@@ -96,13 +95,9 @@ class UploadClient:
 
     def close(self) -> None:
         """Close the connection. A later ``send`` opens it again."""
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        sock = connection.sock
-        connection.close()
-        if sock is not None and sock.fileno() >= 0:  # a response that failed still holds it
-            os.close(sock.detach())
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None

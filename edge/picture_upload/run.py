@@ -82,7 +82,7 @@ class PictureUpload:
         pause_s = 0.0
         while not self._wait(pause_s):
             try:
-                pause_s = self._step()
+                pause_s = self.step()
                 backoff.reset()
                 self._last_warning = ""
             except (UploadError, CredentialsError, PictureError) as error:
@@ -91,11 +91,18 @@ class PictureUpload:
                 self._warn(str(error))
                 pause_s = max(_FIRST_PAUSE_S, backoff.next_s())
                 pause_s = min(pause_s, self._settings.retry_max_s)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, and save what was sent today."""
         self._client.close()
         self._budget.save()
 
-    def _step(self) -> float:
-        """Send what is new. Return the seconds until the next look."""
+    def step(self) -> float:
+        """Send what is new, once. Return the seconds until the next step.
+
+        Blocks. Raises UploadError, CredentialsError, and PictureError for an unreadable folder.
+        """
         names = [name for name in list_pictures(self._folder) if self._is_wanted(name)]
         self._done &= {str(name) for name in names}
         for name in reversed(names):

@@ -111,10 +111,12 @@ def test_the_newest_are_sent_first_and_a_day_has_a_limit(
     thread.join(10)
     assert central.names() == set(names[3:])
     again = PictureUpload(config, today=lambda: days[-1])
-    assert again._step() > 10  # the limit holds over a restart
+    assert again.step() > 10  # the limit holds over a restart
     assert again.counts.sent == 0
     days.append("2026-12-01")
-    assert PictureUpload(config, today=lambda: days[-1])._step() > 0
+    next_day = PictureUpload(config, today=lambda: days[-1])
+    assert next_day.step() > 0
+    next_day.close()
     assert central.names() == set(names)
 
 
