@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from central.config.sections import DatabaseConfig
 from central.store.database import Database
@@ -70,9 +70,8 @@ def compare(folders: Iterable[Path], settings: DatabaseConfig) -> Comparison:
                 if kind == "outfeed.gap/1" and identity not in expected:
                     expected[identity] = 1
             part_rows = len(connection.execute(select(parts.c.sequence)).all())
-            copies = sum(
-                row.count for row in connection.execute(select(conflicts)) if row.kind == "copy"
-            )
+            copied = select(func.coalesce(func.sum(conflicts.c.count), 0))
+            copies = int(connection.execute(copied.where(conflicts.c.kind == "copy")).scalar_one())
     finally:
         database.close()
     return Comparison(

@@ -39,10 +39,10 @@ def test_a_migration_is_done_once_by_many_processes(database_config: DatabaseCon
             problems.append(error)
 
     threads = [threading.Thread(target=attempt, args=(each,)) for each in databases]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert problems == []
     check_schema(databases[0])
     for each in databases:
