@@ -2,6 +2,7 @@
 # to 3.13 and make is enough. `make run` needs neither torch, a compiler, apt nor a broker.
 #
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
+#   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
 #   make test      everything the tests need, then pytest
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
@@ -13,6 +14,7 @@
 #   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [LEARN_ARGS=...]: from released marked parts
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
+#   make soak-central [CENTRAL_KILLS_ARGS='--kills 1000']: everything from journals to PostgreSQL killed at random; as root, with Mosquitto
 #   make chaos     [CHAOS_ARGS='--faults 1000 --seed 1']: random faults on a real line; as root, with Mosquitto
 #   make dist      build/outfeed.tar.gz: what a unit is installed from (docs/how-to/commission-a-unit.md)
 #   make lock      [LOCK_ARGS=--upgrade]: requirements/*.txt, every library with its hashes, and what it is made of
@@ -30,6 +32,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 
 STATION := .venv-run
+CENTRAL := .venv-central
 DEV := .venv
 TFLITE := .venv-tflite
 LOCK := .venv-lock
@@ -39,6 +42,7 @@ BUNDLE ?= models/zoo/textures-lean.outfeed
 RECIPE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
+CENTRAL_ARGS ?=
 PYTEST_ARGS ?=
 COMPUTING := $(addprefix tests/,assembly bench chain commission config disk_usage docs doctor drift edge engines \
 	export journal line models pictures proof provision quarantine replay tools uplink/test_terms.py)
@@ -52,6 +56,7 @@ TRAIN_ARGS ?=
 REPORT_ARGS ?=
 SOAK_ARGS ?=
 CHAOS_ARGS ?=
+CENTRAL_KILLS_ARGS ?=
 TABLES ?= build/tables
 RECIPES ?= paper lean nano
 COMPARE_ARGS ?=
@@ -62,7 +67,7 @@ SEEDS ?= 0
 LADDER_ARGS ?=
 DIST ?= build/outfeed.tar.gz
 DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE THIRD_PARTY_NOTICES pyproject.toml requirements) \
-	edge models export firmware-config docs
+	edge models export central firmware-config docs
 METHODS ?= threshold texture autoencoder memory-bank template cascade lean
 METHODS_ARGS ?=
 BENCHMARK_ARGS ?=
@@ -82,13 +87,19 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak chaos zoo dist lock sbom clean
+.PHONY: run central test system-test check docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
 		--defective 0.25 --force
 	$(STATION)/bin/outfeed demo --bundle $(BUNDLE) --frames build/demo-parts --out build/demo \
 		$(DEMO_ARGS)
+
+central: $(CENTRAL)/.ready
+	$(CENTRAL)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
+		--defective 0.25 --force
+	$(CENTRAL)/bin/outfeed-central demo --bundle $(BUNDLE) --frames build/demo-parts --out build/central \
+		$(CENTRAL_ARGS)
 
 # Tests that compute take one core each; those of running processes watch the clock and run alone.
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
@@ -144,6 +155,9 @@ soak: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.stops
 
 # A thousand faults, some twenty minutes; as root, with Mosquitto.
+soak-central: $(DEV)/.ready
+	$(DEV)/bin/python -m bench.central_kills $(CENTRAL_KILLS_ARGS)
+
 chaos: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.chaos $(CHAOS_ARGS)
 
@@ -192,13 +206,15 @@ dist:
 	tar --create --gzip --file "$(DIST)" --exclude=__pycache__ --exclude='*.key' --owner=0 --group=0 \
 		--transform 's,^,outfeed/,' $(DIST_FILES)
 
-# One line a kind of machine; central's comes with central. The others take the workstation's
+# One line a kind of machine. The others take the workstation's
 # versions, so that a bundle is proven by the libraries that run it. picamera2 needs libcap-dev here.
 lock: $(LOCK)/.ready
 	$(COMPILE) $(LOCK_ARGS) --output-file requirements/workstation.txt requirements/build.in pyproject.toml \
-		$(addprefix --extra ,demo train export litert openvino label gpio dev docs)
+		$(addprefix --extra ,demo train export litert openvino label central gpio dev docs)
 	$(COMPILE) --output-file requirements/run.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml --extra demo
+	$(COMPILE) --output-file requirements/central.txt --constraint requirements/workstation.txt \
+		requirements/build.in pyproject.toml $(addprefix --extra ,demo central)
 	$(COMPILE) --output-file requirements/station.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino)
 	$(COMPILE) --output-file requirements/pi.txt --constraint requirements/workstation.txt \
@@ -210,7 +226,7 @@ sbom: $(LOCK)/.ready
 	$(SBOM) requirements/pi.txt | $(SLIM) > requirements/pi.cdx.json
 
 clean:
-	rm -rf build .venv-run .venv .venv-tflite .venv-lock .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build .venv-run .venv-central .venv .venv-tflite .venv-lock .mypy_cache .ruff_cache .pytest_cache
 
 $(STATION)/.ready: pyproject.toml
 	@echo "installing the station's libraries into $(STATION): once, some minutes without a line"
@@ -223,6 +239,17 @@ else
 endif
 	@touch $@
 
+$(CENTRAL)/.ready: pyproject.toml
+	@echo "installing the central system's libraries into $(CENTRAL): once, some minutes without a line"
+	$(PYTHON) -m venv $(CENTRAL)
+ifeq ($(LOCKED),yes)
+	$(CENTRAL)/bin/python $(FROM_LOCK) requirements/central.txt
+	$(CENTRAL)/bin/python $(ITSELF)
+else
+	$(CENTRAL)/bin/python $(PIP) --editable '.[demo,central]'
+endif
+	@touch $@
+
 $(DEV)/.ready: pyproject.toml
 	@echo "installing torch and the workshop's libraries into $(DEV): once, some minutes without a line"
 	$(PYTHON) -m venv $(DEV)
@@ -231,7 +258,7 @@ ifeq ($(LOCKED),yes)
 	$(DEV)/bin/python $(FROM_LOCK) requirements/workstation.txt
 	$(DEV)/bin/python $(ITSELF)
 else
-	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,dev,docs]'
+	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,central,dev,docs]'
 endif
 	@touch $@
 

@@ -1,12 +1,12 @@
 """Compare three ways to label the same defects: masks, filled boxes, and boxes as weak labels.
 
     python -m bench.weak_boxes --data ../shared/data/magnetic_tile --kind blowhole --kind crack \
-        --parts 30 --steps 300 --out build/weak-boxes
+        --parts 36 --steps 300 --seed 0 --seed 1 --out build/weak-boxes
 
-The pictures of a data set with masks are written to three folders: with the masks, with filled
-boxes as masks, and with a COCO file of boxes. A network is trained on each folder with the
-same split. The held-back pictures are then compared with the masks, also where the network never
-saw one. The classifier is left out.
+A third of the pictures of a data set with masks is set aside for the test, by physical part. The
+others are written to three folders: with the masks, with filled boxes as masks, and with a COCO
+file of boxes. A network is trained on each folder with the same split. The pictures of the test
+are then compared with their masks. The classifier is left out.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from edge.chain.filter import apply_threshold
 from edge.records import SeverityMap
 from models.data.dataset import DataSet, Pixels
 from models.data.layouts import open_dataset
+from models.evaluation.metrics import auroc
+from models.evaluation.pixel_ranking import PixelCounts, pixel_severity
 from models.networks import DetectorNetwork
 from models.runs.run import Run
 from models.training.detector import severity_map
@@ -35,6 +37,7 @@ from models.training.session import train_folder
 
 MODES = ("masks", "filled", "boxes")
 NEAR_PX = 9  # pieces of a mask that are nearer share a box
+TEST_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,41 +106,82 @@ def write_folder(folder: Path, pictures: tuple[TruePicture, ...], mode: str) -> 
         (folder / "boxes.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def compare(run: Run, pictures: tuple[TruePicture, ...], threshold: float) -> tuple[float, ...]:
-    """Return IoU and precision of pixels, and the shares of parts missed and falsely reported.
+def set_aside(
+    pictures: tuple[TruePicture, ...],
+) -> tuple[tuple[TruePicture, ...], tuple[TruePicture, ...]]:
+    """Return the pictures for training and T, and those of the test. Parts are never divided.
 
-    Only the held-back pictures of the run count, at T, compared with their masks.
+    The test has TEST_SHARE of the pictures of each first kind, and of the good ones, or more.
     """
+    aside: set[str] = set()
+    for kind in sorted({_first_kind(picture) for picture in pictures}):
+        some = [picture for picture in pictures if _first_kind(picture) == kind]
+        groups = sorted({picture.group for picture in some} - aside)
+        np.random.default_rng(0).shuffle(groups)
+        for group in groups:
+            if sum(each.group in aside for each in some) >= TEST_SHARE * len(some):
+                break
+            aside.add(group)
+    sides = ([p for p in pictures if (p.group in aside) is test] for test in (False, True))
+    learned, tested = map(tuple, sides)
+    return learned, tested
+
+
+def _first_kind(picture: TruePicture) -> str:
+    return picture.drawn[0][0] if picture.drawn else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Agreement of a network with the masks of pictures. auroc: of pictures, by their
+    highest severity. pixel_ap: over all pixels. iou: mean over the defective pictures at T.
+    missed, alarms: shares of defective and of good pictures at T."""
+
+    auroc: float
+    pixel_ap: float
+    iou: float
+    missed: float
+    alarms: float
+
+
+def compare(run: Run, pictures: tuple[TruePicture, ...], threshold: float) -> Figures:
+    """Return the figures of a run at T. Blocks for a second for each picture."""
     network = run.load_detector()
     assert isinstance(network, DetectorNetwork)  # the recipe is one of regression
-    held = {Path(name).name for name in run.record().validation}
-    ious, precisions, missed, alarms = [], [], [], []
+    counts = PixelCounts()
+    ious, missed, alarms, highest = [], [], [], []
     for picture in pictures:
-        if picture.name not in held:
-            continue
         size = picture.pixels.shape[:2]
-        severity = severity_map(network, picture.pixels)
-        mask = apply_threshold(SeverityMap(severity, 1.0, 0, network.stride_px), threshold, *size)
-        shown = np.zeros(size, np.bool_)
+        cells = severity_map(network, picture.pixels)
+        severity = SeverityMap(cells, 1.0, 0, network.stride_px)
+        mask = apply_threshold(severity, threshold, *size)
+        shown, truth = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
         if mask is not None:
             height, width = mask.pixels.shape
             shown[mask.top : mask.top + height, mask.left : mask.left + width] = mask.pixels > 0
-        if not picture.drawn:
+        for _, drawn in picture.drawn:
+            truth |= drawn
+        counts.add(pixel_severity(severity, *size), truth)
+        highest.append(float(cells.max()))
+        if picture.drawn:
+            hit = int((shown & truth).sum())
+            ious.append(hit / int((shown | truth).sum()))
+            missed.append(not hit)
+        else:
             alarms.append(bool(shown.any()))
-            continue
-        truth = np.any([each for _, each in picture.drawn], axis=0)
-        hit = int((shown & truth).sum())
-        ious.append(hit / int((shown | truth).sum()))
-        precisions.append(hit / max(1, int(shown.sum())))
-        missed.append(not hit)
-    return tuple(float(np.mean(each)) for each in (ious, precisions, missed, alarms))
+    ranked = auroc([bool(picture.drawn) for picture in pictures], highest)
+    means = (float(np.mean(each)) for each in (ious, missed, alarms))
+    return Figures(ranked, counts.ranking().ap, *means)
 
 
-def shortened(recipe: Recipe, steps: int) -> Recipe:
-    """Return the recipe with fewer steps and without its classifier."""
+def shortened(recipe: Recipe, steps: int, seed: int) -> Recipe:
+    """Return the recipe with fewer steps, a seed and without its classifier."""
     detector = recipe.detector.model_copy(update={"steps": steps, "precision": "float32"})
     classifier = recipe.classifier.model_copy(update={"enabled": False})
-    return recipe.model_copy(update={"detector": detector, "classifier": classifier})
+    split = recipe.split.model_copy(update={"seed": seed})
+    return recipe.model_copy(
+        update={"detector": detector, "classifier": classifier, "seed": seed, "split": split}
+    )
 
 
 def main(
@@ -148,20 +192,32 @@ def main(
     recipe: Annotated[str, typer.Option(help="A name in models/recipes or a .toml file.")] = "lean",
     steps: Annotated[int, typer.Option(help="Steps of each training.")] = 300,
     threads: Annotated[int, typer.Option(help="Processor cores.")] = 1,
+    seed: Annotated[list[int] | None, typer.Option(help="Seeds; 0 without it.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option(help=f"Of {', '.join(MODES)}; all without it.")
+    ] = None,
 ) -> None:
     """Train on masks, on filled boxes and on boxes as weak labels, and print a table."""
+    if unknown := set(labels or ()) - set(MODES):
+        raise typer.BadParameter(f"{min(unknown)!r}; expected {', '.join(MODES)}")
     torch.set_num_threads(threads)
-    pictures = choose(open_dataset(data), tuple(kind or ()), parts)
-    print("| labels | T | IoU | precision of pixels | missed parts | false alarms |")
-    print("|---|---|---|---|---|---|")
-    for mode in MODES:
-        write_folder(out / mode / "data", pictures, mode)
-        result = train_folder(
-            out / mode / "data", shortened(load_recipe(recipe), steps), out / mode / "run"
-        )
-        figures = compare(Run(out / mode / "run"), pictures, result.threshold)
-        cells = " | ".join(f"{figure:.3f}" for figure in figures)
-        print(f"| {mode} | {result.threshold:.1f} | {cells} |", flush=True)
+    learned, tested = set_aside(choose(open_dataset(data), tuple(kind or ()), parts))
+    bad = sum(bool(picture.drawn) for picture in tested)
+    print(f"test: {bad} defective and {len(tested) - bad} good pictures", flush=True)
+    print("| labels | seed | AUROC | AP of pixels | IoU at T | T | missed | alarms |")
+    print("|---|---|---|---|---|---|---|---|")
+    for number in seed or [0]:
+        for mode in labels or MODES:
+            folder = out / f"{mode}-{number}"
+            write_folder(folder / "data", learned, mode)
+            short = shortened(load_recipe(recipe), steps, number)
+            t = train_folder(folder / "data", short, folder / "run").threshold
+            found = compare(Run(folder / "run"), tested, t)
+            print(
+                f"| {mode} | {number} | {found.auroc:.3f} | {found.pixel_ap:.3f} | {found.iou:.3f} "
+                f"| {t:.1f} | {found.missed:.2f} | {found.alarms:.2f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from edge.cli import (
     replay,
     run,
     uplink,
+    upload,
 )
 from edge.cli.options import Common
 from edge.demo.command import demo
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("uplink")(uplink.uplink)
+app.command("upload")(upload.upload)
 app.command("mark")(mark.mark)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("replay")(replay.replay)
@@ -65,7 +67,7 @@ app.command("bench")(bench.bench)
 app.command("demo")(demo)
 
 # Services run for months, and a supervisor stores their log: they log at INFO.
-_SERVICES = {"run", "uplink"}
+_SERVICES = {"run", "uplink", "upload"}
 
 
 def _version(wanted: bool) -> None:

@@ -106,6 +106,10 @@ class Box:
         return self.bottom - self.top
 
 
+Outline = tuple[tuple[tuple[int, int], ...], ...]
+"""Polygons of a defect, the largest first: points (x, y) in pixels of the frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """Connected pixels at or above the threshold T. Clusters nearer than ``join_px`` of the bundle
@@ -127,7 +131,8 @@ class Defect:
 
     kind: the kind of defect, a name from the bundle. confidence: the classifier's mean score of
     this kind, 0 to 1. guidance: the bundle's advice for this kind, or "". doubt: the classifier's
-    mean score of background, 0 to 1.
+    mean score of background, 0 to 1. outline: its simplified outline (edge/chain/outline.py); empty
+    where none was made.
     """
 
     region: Region
@@ -135,6 +140,7 @@ class Defect:
     confidence: float
     guidance: str = ""
     doubt: float = 0.0
+    outline: Outline = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ class AllowedContract(Contract):
 
     source_modules: packages whose modules are checked, with all modules below them.
     package: the package that they import from.
-    allowed_modules: modules of that package that they may import, with all modules below them.
+    allowed_modules: modules of that package that they may import, with all modules below them. The
+    package itself stands for its own `__init__.py` only.
 
     Only direct imports are checked: an allowed module may itself import any module. Imports below
     `if TYPE_CHECKING` count. An entry that no source module imports is an error, so that the list
@@ -38,7 +39,7 @@ class AllowedContract(Contract):
             for imported in sorted(graph.find_modules_directly_imported_by(module)):
                 if not _below(imported, {str(self.package)}):
                     continue
-                entries = [entry for entry in allowed if _below(imported, {entry})]
+                entries = [entry for entry in allowed if self._allows(entry, imported)]
                 used.update(entries)
                 if not entries:
                     refused.append(f"{module} imports {imported}")
@@ -46,6 +47,11 @@ class AllowedContract(Contract):
         return ContractCheck(
             kept=not refused and not unused, metadata={"refused": refused, "unused": unused}
         )
+
+    def _allows(self, entry: str, imported: str) -> bool:
+        if entry == str(self.package):
+            return imported == entry
+        return _below(imported, {entry})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         """Print one line for each refused import and for each entry that nothing needs."""

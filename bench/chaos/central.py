@@ -13,7 +13,10 @@ CLIENT_ID = "chaos-central"
 
 
 class RestlessCentral:
-    """A central system that disconnects and connects again under one name, with one receiver."""
+    """A central system that disconnects and connects again under one name, with one receiver.
+
+    It states what it has received, so stations send again what the broker lost.
+    """
 
     def __init__(self, port: int, station: str) -> None:
         self.received: list[ReceivedEvent] = []
@@ -32,6 +35,7 @@ class RestlessCentral:
             on_event=self.received.append,
             station=self._station,
             receiver=self.receiver,
+            states_as="chaos",
         )
         self._stop = stop
         self._thread = threading.Thread(target=subscriber.run, args=(stop,), daemon=True)

@@ -101,6 +101,8 @@ class KeptProcess:
                 self._process = process = subprocess.Popen(
                     self._command, env=self._environment, stdout=log, stderr=log
                 )
+            if self._ending:  # ``end`` was called before there was a process
+                process.terminate()
             while process.poll() is None:
                 self._family |= descendants(process.pid)
                 time.sleep(_LOOK_S)

@@ -14,6 +14,7 @@ from edge.chain.components import Components, components
 from edge.chain.decide import decide, decide_part, is_crowded, joint_score, score
 from edge.chain.detect import Detector
 from edge.chain.filter import apply_threshold
+from edge.chain.outline import with_outlines
 from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
 
 
@@ -113,6 +114,7 @@ class Inspector:
             peak if crowded or severity.unmatched else score(named, peak, self._chain.threshold)
         )
         ranked = self._joint(ranked, severity)
+        defects = with_outlines(defects, clusters, labels)
         t5 = now()
         timings = Timings(
             (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3

@@ -44,6 +44,19 @@ _Listen = Annotated[
         "Port 0 takes a free one.",
     ),
 ]
+_Certificate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A certificate of this machine in PEM, with --key. The page is then served by HTTPS. "
+        "`outfeed provision broker HOST` makes one.",
+        show_default=False,
+    ),
+]
+_Key = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The private key of --certificate.", show_default=False),
+]
 _KnownGood = Annotated[
     bool,
     typer.Option(
@@ -63,6 +76,8 @@ def label(
     threads: ThreadsOption = 1,
     trust: TrustOption = None,
     listen: _Listen = "127.0.0.1:8470",
+    certificate: _Certificate = None,
+    key: _Key = None,
     known_good: _KnownGood = False,
 ) -> None:
     """Serve a page on which people label pictures as good or bad, and draw defects.
@@ -72,7 +87,10 @@ def label(
 
     Labels are in `labelled.csv` and masks in `masks/KIND/`, which `make train` reads. Pictures
     without a label, and skipped ones, are not used for training. Each save is on the disk
-    before the page confirms it.
+    before the page confirms it. Pictures that come into the folder later appear by themselves.
+
+    Of a folder with label files of another tool (COCO, YOLO and others), `--out DATA` takes over
+    the labels. These files are never changed.
 
     Needs the extra `label` (starlette, uvicorn).
     """
@@ -84,7 +102,8 @@ def label(
     except ImportError as error:
         raise UsageError(f"label needs {error.name}: pip install 'outfeed[label]'") from error
     del starlette, uvicorn
-    from edge.cli.labelling import label_folder, load_network
+    from edge.cli.labelling import Serving, label_folder, load_network
 
     network = None if bundle is None else load_network(bundle, engine, precision, threads, trust)
-    label_folder(folder, out, network, listen, known_good=known_good)
+    served = Serving(listen, certificate, key)
+    label_folder(folder, out, network, served, known_good=known_good)

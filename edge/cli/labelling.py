@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.assembly.admission import trusted_by
@@ -14,8 +15,26 @@ from edge.labelling import LabelFolder, LabelService, LabelStore, Network, open_
 from edge.labelling.app import make_app
 from edge.labelling.guard import Access
 from edge.labelling.proposals import Proposer, limit_of
-from edge.labelling.server import open_socket, page_address, parse_address, serve
+from edge.labelling.server import (
+    is_open_to_others,
+    open_socket,
+    page_address,
+    parse_address,
+    serve,
+    unencrypted_line,
+)
+from edge.labelling.taking_over import take_over
+from edge.labelling.tls import read_page_certificate
 from edge.validation_messages import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The place of the page. listen: ADDRESS:PORT. certificate, key: files in PEM, or neither."""
+
+    listen: str
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 def load_network(
@@ -34,26 +53,35 @@ def label_folder(
     folder: Path,
     out: Path | None,
     network: tuple[Bundle, Inspector] | None,
-    listen: str,
+    serving: Serving,
     *,
     known_good: bool,
 ) -> None:
     """Serve the page until Ctrl-C. Blocks. Raises OutfeedError before the page is served."""
-    address = parse_address(listen)
+    address = parse_address(serving.listen)
+    certificate = read_page_certificate(serving.certificate, serving.key)
     found = open_folder(folder, out)
     with open_socket(address) as listening:
         store = LabelStore(found, assume_good=known_good)
-        service = _service(store, network)
+        service: LabelService | None = None
         try:
             for line in (*found.notes, *_assumptions(found, known_good=known_good)):
                 print(f"outfeed: {one_line(line)}", file=sys.stderr)
-            access = Access(listening.getsockname()[1])
+            for line in take_over(store):
+                print(one_line(line), flush=True)
+            if certificate is None and is_open_to_others(listening):
+                print(f"outfeed: {unencrypted_line(listening)}", file=sys.stderr)
+            service = _service(store, network)
+            access = Access(listening.getsockname()[1], certificate)
             pictures = count(len(found.pictures), "picture")
             print(f"{pictures}; labels go to {one_line(found.root)}")
-            print(f"open {page_address(listening, access.code)}", flush=True)
-            serve(make_app(service, access), listening)
+            print(f"open {page_address(listening, access.code, certificate)}", flush=True)
+            serve(make_app(service, access), listening, certificate=certificate)
         finally:
-            service.close()
+            if service is None:
+                store.close()
+            else:
+                service.close()
     print("ended; everything that was saved is on the disk")
 
 

@@ -85,6 +85,11 @@ class StatePaths:
         return self.uplink / "uplink.json"
 
     @property
+    def upload(self) -> Path:
+        """Return the file of the pictures that were uploaded today."""
+        return self.uplink / "upload.json"
+
+    @property
     def uplink_lock(self) -> Path:
         """Return the lock file that a running uplink holds."""
         return self.uplink / "uplink.lock"

@@ -22,6 +22,7 @@ from edge.config.section import ConfigSection
 from edge.config.trigger import TriggerConfig
 from edge.config.trust import TrustConfig
 from edge.config.uplink import JournalConfig, UplinkConfig
+from edge.config.upload import UploadConfig
 from edge.config.watchdog import WatchdogConfig
 from edge.errors import ConfigError
 from edge.validation_messages import describe, one_line
@@ -77,6 +78,7 @@ class StationConfig(ConfigSection):
     pictures: PicturesConfig = PicturesConfig()
     drift: DriftConfig = DriftConfig()
     uplink: UplinkConfig = UplinkConfig()
+    upload: UploadConfig = UploadConfig()
 
     @field_validator("bundle", "state_dir", mode="before")
     @classmethod

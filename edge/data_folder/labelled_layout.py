@@ -28,7 +28,8 @@ from edge.label_files import (
     read_settings,
 )
 from edge.label_files.formats import misfits
-from edge.label_files.voc import COPY_FOLDERS, NAME_FILES, folder_role
+from edge.label_files.voc import COPY_FOLDERS, folder_role
+from edge.label_files.voc_colours import NAME_FILES
 from edge.label_files.yolo import is_name_file
 
 LABELS = "labels"
@@ -104,10 +105,13 @@ def _more_yolo(known: Sequence[Path], others: Sequence[Path], root: Path) -> lis
     ]
 
 
-def read_labelled(root: Path, found: Files, roles: LabelRoles) -> DataFolder:
+def read_labelled(
+    root: Path, found: Files, roles: LabelRoles, *, complete: bool = True
+) -> DataFolder:
     """Return the content of a folder with label files. Blocks on the disk.
 
-    Each fault of them is a complaint of the result.
+    Each fault of them is a complaint of the result. complete: a picture that they do not name is a
+    fault too; else it is only unread.
     """
     complaints: list[str] = []
     settings = LabelSettings()
@@ -128,7 +132,7 @@ def read_labelled(root: Path, found: Files, roles: LabelRoles) -> DataFolder:
     labelled, left_out = apply_classes(labelled, settings)
     title = FORMATS[chosen].title if chosen else ""
     entries, unnamed = _entries(root, roles.pictures, labelled, left_out, complaints)
-    if labelled or left_out or not complaints:
+    if complete and (labelled or left_out or not complaints):
         complaints += _unnamed(root, unnamed, chosen)
     complaints += odd_kinds(root, entries, found)
     unread = [Unread(path, reason) for path, reason in sorted(left_out.items())]

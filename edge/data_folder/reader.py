@@ -40,8 +40,9 @@ def read_folder(root: Path, layout: str | None = None, *, labelled: bool = True)
 
     The ``layout`` of the result is None if none fits. layout: "labels", "generic" or "sorted", to
     read the folder as this layout only. labelled: leave out the pictures that labelled.csv leaves
-    out. Reads masks where only their content shows whether a part is good, and label files. Blocks
-    on the disk. Raises FrameError if ``root`` is not a folder.
+    out, and require a label of each picture beside label files of other tools. Reads masks where
+    only their content shows whether a part is good, and label files. Blocks on the disk. Raises
+    FrameError if ``root`` is not a folder.
     """
     if not root.is_dir():
         raise FrameError(f"{root}: is not a folder; expected the folder of a data set")
@@ -105,7 +106,11 @@ def _read(
     if folder is None and layout in (None, LABELS):
         roles = label_roles(root, found)
         if roles is not None:
-            folder = read_labelled(root, found, roles) if shapes else roles.only_pictures(root)
+            folder = (
+                read_labelled(root, found, roles, complete=labelled)
+                if shapes
+                else roles.only_pictures(root)
+            )
     if layout != LABELS:
         folder = folder or read_own(root, found, layout, labelled=labelled)
     if folder is None:

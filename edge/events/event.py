@@ -20,8 +20,8 @@ from edge.inbox import Mark, MarkKind
 from edge.records import Decision, Defect, Timings, Verdict
 
 MAX_DEFECTS = 64
-"""Most defects in one payload. 64 defects with guidance of the full length are under 50 kB, so the
-payload of a frame with very many small defects is limited too."""
+"""Most defects in one payload. 64 defects with texts and outlines of the full length are under
+100 kB, so the payload of a frame with very many small defects is limited too."""
 
 
 class DefectPayload(Payload):
@@ -36,6 +36,11 @@ class DefectPayload(Payload):
     area_px: int = Field(description="number of pixels at or above the threshold")
     peak_severity: float = Field(description="largest severity of these pixels, 0 to 12")
     mean_severity: float = Field(description="mean severity of these pixels, 0 to 12")
+    outline: tuple[tuple[tuple[int, int], ...], ...] = Field(
+        default=(),
+        description="simplified outline, to draw the defect without its picture: polygons of "
+        "points [x, y] in pixels of the frame; empty beyond the 16 most severe defects",
+    )
 
 
 class TimingsPayload(Payload):
@@ -231,6 +236,15 @@ class StatusEvent(StationEvent):
         default=0,
         description="number of events that the broker accepted, but for which it had no subscriber",
     )
+    journal: str = Field(
+        default="",
+        description="UUID of the present journal; empty if there is none yet",
+    )
+    published: int = Field(
+        default=0,
+        description="the sequence number up to which the broker had confirmed every event of this "
+        "journal when the status was made",
+    )
     note: str = Field(
         default="",
         description="a note for people, for instance that two clients have the same name",
@@ -343,4 +357,5 @@ def _defect(defect: Defect) -> DefectPayload:
         area_px=region.area_px,
         peak_severity=region.peak_severity,
         mean_severity=region.mean_severity,
+        outline=defect.outline,
     )

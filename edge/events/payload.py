@@ -52,3 +52,10 @@ class Topics:
     def status(self) -> str:
         """The topic of the status, online or offline: retained, and the topic of the last will."""
         return f"{self.prefix}/{self.station}/status"
+
+    def committed(self, journal: str) -> str:
+        """Return the topic of a central system's statement on one journal: QoS 1, retained.
+
+        ``journal`` is a UUID, or "+" for every journal of the station.
+        """
+        return f"{self.prefix}/{self.station}/committed/{journal}"

@@ -30,6 +30,7 @@ LABEL_SETTINGS = "labels.toml"
 # and CVAT add to their classes.
 _SOUND = ("good", "ok", "background", "_background_")
 _UNSURE = ("__ignore__",)
+IGNORED = "which is ignored"  # the end of the reason for a picture that is left out
 _MOST_BYTES = 1 << 20
 
 
@@ -83,7 +84,7 @@ def apply_classes(
         kinds = [settings.kind_of(shape.kind) for shape in picture.shapes]
         if IGNORE in kinds:
             label = picture.shapes[kinds.index(IGNORE)].kind
-            left_out[picture.path] = f"has an annotation of the class {label}, which is ignored"
+            left_out[picture.path] = f"has an annotation of the class {label}, {IGNORED}"
             continue
         shapes = tuple(
             replace(shape, kind=kind)

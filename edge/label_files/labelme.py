@@ -32,6 +32,8 @@ TITLE = "LabelMe"
 GOOD_ENTRY = "a JSON file without shapes"
 
 _NO_AREA = ("point", "points", "line", "linestrip")
+# Boxes of four corners: of LabelMe from version 6, and of X-AnyLabeling.
+_TURNED = ("oriented_rectangle", "rotated_rectangle", "rotation")
 
 
 def read(files: Iterable[Path], index: PictureIndex) -> LabelContent:
@@ -89,7 +91,7 @@ def _area(entry: Mapping[str, object], place: str) -> LabelledArea:
         if len(pair) != 2:
             raise LabelError(f"{place}: points: has {len(pair)} numbers; expected x and y")
         points.append((number(pair[0], f"{place}: points"), number(pair[1], f"{place}: points")))
-    if form == "polygon" or form == "rotated_rectangle":
+    if form == "polygon" or form in _TURNED:
         flat = [value for point in points for value in point]
         return PolygonArea((ring_of(flat, f"{place}: points"),), is_box=form != "polygon")
     if form in ("rectangle", "circle", "mask"):

@@ -1,17 +1,18 @@
 """Pascal VOC: XML files with boxes, and pictures of classes in SegmentationClass/.
 
 Source: the development kit of VOC 2012. Written by LabelImg, CVAT, Roboflow and LabelMe's
-converter. A box is counted in pixels from 1, both ends included. `labelmap.txt` (CVAT) or
-`class_names.txt` (LabelMe) names the colours. SegmentationObject/ numbers the objects of the XML
+converter. A box is counted in pixels from 1, both ends included, but several tools write the sides
+as they are (`_counting`). Outlines are those of Roboflow, and of the XML form of LabelMe (MIT).
+`voc_colours.py` reads the names of colours. SegmentationObject/ numbers the objects of the XML
 file; it is read where no file names the colours. `difficult` and `truncated` do not make a defect
 sound. The rim that VOC draws around objects (its colour 255) belongs to no defect.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from edge.errors import FrameError
 from edge.images import colour_codes, read_image
-from edge.label_files.label_text import number, read_lines, read_xml, ring_of, size_of, text
+from edge.label_files.label_text import number, read_xml, ring_of, size_of, text
 from edge.label_files.picture_names import PictureIndex, plain
 from edge.label_files.shapes import (
     BoxArea,
@@ -31,6 +32,7 @@ from edge.label_files.shapes import (
     LabelledShape,
     PolygonArea,
 )
+from edge.label_files.voc_colours import BACKGROUND, NAME_FILES, read_colours, voc_colour
 
 NAME = "voc"
 TITLE = "Pascal VOC"
@@ -44,10 +46,7 @@ COPY_FOLDERS = (  # of LabelMe's converter: the same pictures of classes once mo
     "segmentationobjectnpy",
     "segmentationobjectvisualization",
 )
-NAME_FILES = ("labelmap.txt", "class_names.txt")
 _VOID = 0xE0E0C0  # colour 255 of VOC
-_BACKGROUND = ("background", "_background_")
-_IGNORED = "__ignore__"  # in class_names.txt of LabelMe: the number before the background
 
 
 def read(files: Iterable[Path], index: PictureIndex) -> LabelContent:
@@ -58,7 +57,7 @@ def read(files: Iterable[Path], index: PictureIndex) -> LabelContent:
     files = tuple(files)
     complaints: list[str] = []
     try:
-        colours = _colours([file for file in files if file.name.lower() in NAME_FILES])
+        colours = read_colours([file for file in files if file.name.lower() in NAME_FILES])
     except LabelError as error:
         return LabelContent((), (str(error),))
     drawn = _drawn(files, index, complaints)
@@ -87,19 +86,6 @@ def read(files: Iterable[Path], index: PictureIndex) -> LabelContent:
     return LabelContent(tuple(found.values()), tuple(complaints))
 
 
-def voc_colour(number_: int) -> int:
-    """Return the colour of a class number in VOC's colour map, as 0xRRGGBB.
-
-    Three bits of the number at a time are the next lower bits of red, green and blue.
-    """
-    channels = [0, 0, 0]
-    for shift in range(8):
-        bits = number_ >> 3 * shift
-        for channel in range(3):
-            channels[channel] |= (bits >> channel & 1) << (7 - shift)
-    return channels[0] << 16 | channels[1] << 8 | channels[2]
-
-
 def _drawn(
     files: Sequence[Path], index: PictureIndex, complaints: list[str]
 ) -> dict[Path, dict[str, Path]]:
@@ -123,41 +109,6 @@ def folder_role(name: str) -> str:
     """Return "class" or "object" for a folder of such pictures by its name, else ''."""
     lower = name.lower()
     return "class" if lower in CLASS_FOLDERS else "object" if lower in OBJECT_FOLDERS else ""
-
-
-def _colours(files: Iterable[Path]) -> dict[int, str] | None:
-    """Return the class of each colour and grey; None without a file that names them."""
-    colours: dict[int, str] | None = None
-    for file in files:
-        names = _labelmap(file) if file.name.lower() == "labelmap.txt" else _class_names(file)
-        if colours is not None and names != colours:
-            raise LabelError(f"{file}: names other colours than another file; expected one")
-        colours = names
-    return colours
-
-
-def _labelmap(file: Path) -> dict[int, str]:
-    """Lines of `label:red,green,blue:parts:actions`, with a comment at the head."""
-    found = {}
-    for position, line in enumerate(read_lines(file), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = re.fullmatch(r"(.+?):(\d{1,3}),(\d{1,3}),(\d{1,3})(:.*)?", line.strip())
-        if match is None or max(int(match[n]) for n in (2, 3, 4)) > 255:
-            raise LabelError(f"{file}: line {position}: expected label:red,green,blue::")
-        found[int(match[2]) << 16 | int(match[3]) << 8 | int(match[4])] = match[1]
-    return found
-
-
-def _class_names(file: Path) -> dict[int, str]:
-    names = [line.strip() for line in read_lines(file) if line.strip()]
-    names = names[1:] if names[:1] == [_IGNORED] else names
-    if names[:1] and names[0] not in _BACKGROUND:
-        raise LabelError(f"{file}: begins with {names[0]}; expected _background_")
-    if len(names) > 255:
-        raise LabelError(f"{file}: has {len(names)} classes; expected at most 254")
-    greys = {number_ * 0x010101: name for number_, name in enumerate(names)}
-    return {**greys, **{voc_colour(number_): name for number_, name in enumerate(names)}}
 
 
 def _of_masks(
@@ -188,7 +139,7 @@ def _of_masks(
             kind = named[code]
         else:
             raise LabelError(f"{path}: has the colour #{code:06x}, which no class has")
-        if kind not in _BACKGROUND:
+        if kind not in BACKGROUND:
             shapes.append(LabelledShape(kind, ColourArea(path, code), str(path)))
     return shapes
 
@@ -198,13 +149,20 @@ def _of_xml(file: Path, index: PictureIndex, complaints: list[str]) -> LabelledP
     if root.tag != "annotation":
         raise LabelError(f"{file}: begins with <{root.tag}>; expected <annotation>")
     path = _picture(file, root, index)
-    size = size_of(root.findtext("size/width"), root.findtext("size/height"), str(file))
+    width, height = (
+        root.findtext(f"size/{side}") or root.findtext(f"imagesize/{count}")
+        for side, count in (("width", "ncols"), ("height", "nrows"))
+    )
+    size = size_of(width, height, str(file))
+    counting = _counting(root)
     shapes = []
     for position, element in enumerate(root.findall("object")):
         place = f"{file}: object[{position}]"
+        if (element.findtext("deleted") or "").strip() == "1":  # LabelMe (MIT) keeps these
+            continue
         try:
             kind = text(element.findtext("name"), f"{place}: name")
-            shapes.append(LabelledShape(kind, _area(element, place), place))
+            shapes.append(LabelledShape(kind, _area(element, counting, place), place))
         except LabelError as error:
             complaints.append(str(error))
     return LabelledPicture(path, str(file), tuple(shapes), size)
@@ -227,11 +185,53 @@ def _picture(file: Path, root: Element, index: PictureIndex) -> Path:
         raise LabelError(f"{file}: {error}") from error
 
 
-def _area(element: Element, place: str) -> LabelledArea:
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """The counting of coordinates in a file. box_px: subtracted from xmin and ymin. point_px: from
+    each point of an outline. from_rim: a side at 1 may be the rim."""
+
+    box_px: float = 1.0
+    point_px: float = 0.0
+    from_rim: bool = False
+
+
+def _counting(root: Element) -> _Counting:
+    """Return the counting of the tool that wrote a file.
+
+    VOC counts the first and the last pixel of a box from 1, and so does Roboflow, which adds 1 to
+    the points of an outline too. CVAT writes the sides of a box with decimals. Label Studio and
+    LabelImg (`path`) write them cut to whole numbers, LabelImg with 1 in place of 0.
+    """
+    database = (root.findtext("source/database") or "").strip().lower()
+    if database.startswith("roboflow"):
+        return _Counting(1.0, 1.0)
+    if any("." in (side.text or "") for side in root.findall("object/bndbox/*")):
+        return _Counting(0.0)
+    if (root.findtext("owner/name") or "").strip().lower() == "label studio":
+        return _Counting(0.0)
+    return _Counting(0.0, from_rim=True) if root.find("path") is not None else _Counting()
+
+
+def _outline(outline: Element, counting: _Counting, place: str) -> PolygonArea:
+    """Return an outline, of x1, y1, x2, y2, … or of `pt` with x and y."""
+    points = outline.findall("pt")
+    if points:
+        flat = [
+            number((point.findtext(axis) or "").strip(), f"{place}: polygon: {axis}")
+            for point in points
+            for axis in "xy"
+        ]
+    else:
+        flat = [number(each.text, f"{place}: polygon") - counting.point_px for each in outline]
+    return PolygonArea((ring_of(flat, f"{place}: polygon"),))
+
+
+def _area(element: Element, counting: _Counting, place: str) -> LabelledArea:
     outline = element.find("polygon")
     if outline is not None:
-        flat = [number(each.text, f"{place}: polygon") for each in outline]
-        return PolygonArea((ring_of(flat, f"{place}: polygon"),))
+        return _outline(outline, counting, place)
+    if element.find("segm") is not None:
+        raise LabelError(f"{place}: has its mask in another file (segm); expected a polygon")
     box = element.find("bndbox")
     if box is None:
         raise LabelError(f"{place}: has no bndbox; expected a box or a polygon")
@@ -240,5 +240,7 @@ def _area(element: Element, place: str) -> LabelledArea:
     )
     if left > right or top > bottom:
         raise LabelError(f"{place}: the box is empty; expected xmin < xmax and ymin < ymax")
-    # Counted from 1. Some tools count from 0: their first column would lie outside.
-    return BoxArea(max(left - 1, 0.0), max(top - 1, 0.0), right, bottom)
+    # Some tools count from 0 without a sign of it: their first column would lie outside.
+    left, top = (0.0 if side <= 1 and counting.from_rim else side for side in (left, top))
+    least = counting.box_px
+    return BoxArea(max(left - least, 0.0), max(top - least, 0.0), right, bottom)

@@ -4,7 +4,8 @@ The web framework is imported by ``app``, ``guard`` and ``server`` only
 (docs/decisions/0057-label-page.md).
 """
 
-from edge.labelling.folder import LabelFolder, LabelPicture, open_folder
+from edge.labelling.folder import LabelFolder, LabelPicture
+from edge.labelling.opening import open_folder
 from edge.labelling.service import LabelService, Network
 from edge.labelling.store import Change, LabelStore, OpenPicture, PictureState
 

@@ -7,13 +7,14 @@ import hmac
 import ipaddress
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.labelling.requests import MOST_BODY_BYTES
+from edge.labelling.tls import PageCertificate
 
 TOKEN_HEADER = "x-outfeed-token"
 _OPEN_PATHS = ("/", "/login", "/page/style.css", "/page/login.js")
@@ -35,9 +36,14 @@ HEADERS = {
 
 class Access:
     """The secrets of one run of the command. code: in the printed address. token: in the page, and
-    in a header of each change, which a page of another site cannot send."""
+    in a header of each change, which a page of another site cannot send. names: further hosts by
+    which a browser may open the page, lower case."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, certificate: PageCertificate | None = None) -> None:
+        """certificate: of a page with TLS. Its names are permitted, and the cookie is sent by TLS
+        only."""
+        self.names = () if certificate is None else certificate.names
+        self._is_secure = certificate is not None
         self.code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_CHARS))
         self.token = secrets.token_urlsafe(24)
         self._cookie = secrets.token_urlsafe(24)
@@ -49,7 +55,14 @@ class Access:
 
     def admit(self, response: Response) -> None:
         """Let the browser that gets this response in."""
-        response.set_cookie(self._name, self._cookie, httponly=True, samesite="strict", path="/")
+        response.set_cookie(
+            self._name,
+            self._cookie,
+            httponly=True,
+            samesite="strict",
+            path="/",
+            secure=self._is_secure,
+        )
 
     def is_admitted(self, cookies: str) -> bool:
         """Return whether the header of cookies is of an admitted browser."""
@@ -108,7 +121,7 @@ class PageGuard:
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
         method, path = scope["method"], scope["path"]
-        if not is_own_host(headers.get("host", "")):
+        if not is_own_host(headers.get("host", ""), self._access.names):
             return _refuse(421, "this name is not one of this machine; use the printed address")
         if method not in ("GET", "HEAD", "POST"):
             return _refuse(405, "expected GET or POST")
@@ -123,10 +136,11 @@ class PageGuard:
         return None
 
 
-def is_own_host(host: str) -> bool:
-    """Return whether a Host header is an address, localhost or the name of this machine.
+def is_own_host(host: str, names: Iterable[str] = ()) -> bool:
+    """Return whether a Host header is an address, localhost or a name of this machine.
 
     Against DNS rebinding: a page of another site reaches this server only under its own name.
+    names: of the certificate, for which a browser has verified this server.
     """
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     name = name.strip("[]").lower().rstrip(".")
@@ -134,7 +148,7 @@ def is_own_host(host: str) -> bool:
         ipaddress.ip_address(name)
     except ValueError:
         own = socket.gethostname().lower()
-        return name in ("localhost", own, f"{own.partition('.')[0]}.local")
+        return name in ("localhost", own, f"{own.partition('.')[0]}.local", *names)
     return True
 
 

@@ -83,6 +83,12 @@ class Proposer:
         self._ends = False
         self._thread = Thread(target=self._work, name="proposals", daemon=True)
 
+    def add(self, names: Sequence[str]) -> None:
+        """Inspect further pictures, after those that wait. Does not block."""
+        with self._changed:
+            self._waiting.extend(names)
+            self._changed.notify_all()
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

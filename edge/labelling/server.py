@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from edge.errors import OutfeedError, UsageError
+from edge.labelling.tls import PageCertificate
 
 _SHUTDOWN_S = 3
 _MOST_CONNECTIONS = 100
@@ -57,16 +58,45 @@ def open_socket(address: Address) -> socket.socket:
         ) from error
 
 
-def page_address(listening: socket.socket, code: str) -> str:
-    """Return the address to open, with the code."""
+def page_address(
+    listening: socket.socket, code: str, certificate: PageCertificate | None = None
+) -> str:
+    """Return the address to open, with the code. With a certificate its host is one of its names,
+    where it has any: a browser refuses other ones."""
     host, port = listening.getsockname()[:2]
     if ipaddress.ip_address(host).is_unspecified:
         host = _reachable_host()
-    return f"http://{_shown(host)}:{port}/?code={code}"
+    if certificate is not None and certificate.names and host not in certificate.names:
+        host = certificate.names[0]
+    scheme = "http" if certificate is None else "https"
+    return f"{scheme}://{_shown(host)}:{port}/?code={code}"
 
 
-def serve(app: ASGIApp, listening: socket.socket, stop: threading.Event | None = None) -> None:
-    """Serve until SIGINT or SIGTERM, or until ``stop`` is set. Blocks.
+def is_open_to_others(listening: socket.socket) -> bool:
+    """Return whether other machines can reach the socket."""
+    return not ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+
+
+def unencrypted_line(listening: socket.socket) -> str:
+    """Return the warning about an address without TLS. It has the commands for a certificate."""
+    host = listening.getsockname()[0]
+    host = _reachable_host() if ipaddress.ip_address(host).is_unspecified else host
+    return (
+        "the connection is not encrypted: others in this network can read the code, and then the "
+        "pictures; make a certificate with `outfeed provision authority` and `outfeed provision "
+        f"broker {host} --days 800 --out page`, and add --certificate page/broker.pem --key "
+        "page/broker.key"
+    )
+
+
+def serve(
+    app: ASGIApp,
+    listening: socket.socket,
+    stop: threading.Event | None = None,
+    *,
+    certificate: PageCertificate | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM, or until ``stop`` is set; by TLS with a certificate. Blocks.
 
     The signals are handled where this runs in the main thread. Requests that run are finished, for
     up to 3 s.
@@ -83,6 +113,9 @@ def serve(app: ASGIApp, listening: socket.socket, stop: threading.Event | None =
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
+    config.load()
+    if certificate is not None:
+        config.ssl = certificate.context
     server = _Server(config)
     if stop is None:
         server.run(sockets=[listening])

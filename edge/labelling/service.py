@@ -25,6 +25,7 @@ from edge.labelling.requests import (
     SaveRequest,
     SessionRequest,
 )
+from edge.labelling.rescan import FolderWatch
 from edge.labelling.runs import decode_runs, encode_runs
 from edge.labelling.sessions import Sessions
 from edge.labelling.store import Change, LabelStore, OpenPicture
@@ -60,12 +61,14 @@ class LabelService:
         proposer: Proposer | None = None,
         network: Network | None = None,
         sessions: Sessions | None = None,
+        watch: FolderWatch | None = None,
     ) -> None:
         """proposer and network: both, or neither where no bundle was given."""
         self.store = store
         self._proposer = proposer
         self._network = network
         self._sessions = sessions or Sessions(time.monotonic)
+        self._watch = watch or FolderWatch(store, time.monotonic)
         self._lock = Lock()
         self._kinds: list[str] = []  # in the order of their keys, which stays
 
@@ -94,6 +97,7 @@ class LabelService:
 
     def pictures(self) -> Reply:
         """Return every picture with its label, in the order of the names."""
+        self._look()
         listed = []
         for name in self.store.names:
             state = self.store.state(name)
@@ -104,6 +108,7 @@ class LabelService:
 
     def next_picture(self, request: NextRequest) -> Reply:
         """Open the next picture without a label that no other page has open. name: "" for none."""
+        self._look()
         held = self._sessions.others(request.session)
         waiting = [
             name
@@ -164,6 +169,7 @@ class LabelService:
 
     def beat(self, request: BeatRequest) -> Reply:
         """Keep a picture for this page, and return what other people have open."""
+        self._look()
         if request.name:
             self._sessions.hold(request.session, check_person(request.person), request.name)
         held = self._sessions.others(request.session)
@@ -218,6 +224,12 @@ class LabelService:
         if self._proposer is not None:
             self._proposer.close()
         self.store.close()
+
+    def _look(self) -> None:
+        """Take in pictures that are new in the folder, where it is time to look."""
+        new = self._watch.look()
+        if new and self._proposer is not None:
+            self._proposer.add(new)
 
     def _counts(self) -> Reply:
         labels: Counter[str] = Counter(self.store.state(name).label for name in self.store.names)

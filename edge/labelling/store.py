@@ -11,25 +11,23 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import utc_now
 from edge.data_folder import MaskFile
-from edge.data_folder.label_table import Label, LabelRow, label_table_text, read_label_table
+from edge.data_folder.label_table import LabelRow, label_table_text, read_label_table
 from edge.data_folder.names import LABELLED
 from edge.errors import FrameError
 from edge.files import write_durably
-from edge.images import read_image
 from edge.journal.lock import FileLock
 from edge.labelling.errors import ConflictError, LabelPageError, UnknownPictureError
 from edge.labelling.folder import LabelFolder, LabelPicture
+from edge.labelling.mask_files import mask_bytes, mask_png, read_mask
 from edge.labelling.names import check_kind
 
 STATE = ".outfeed-label"  # hidden, so that no reader of data folders looks inside
 JOURNAL = "journal.jsonl"
-_ON = 127  # as in training: masks with soft edges count from here
 Decided = Literal["good", "bad", "skipped", "none"]
 State = Literal["good", "bad", "skipped", "unfinished", "none"]
 
@@ -182,9 +180,7 @@ class LabelStore:
             try:
                 self._write(picture, before, change, masks)
             except OSError as error:
-                raise LabelPageError(
-                    f"{error.filename or self.folder.root}: cannot be written: {error.strerror}"
-                ) from error
+                raise _unwritten(error, self.folder.root) from error
             return self._open(self.picture(name))
 
     def _open(self, picture: LabelPicture) -> OpenPicture:
@@ -193,9 +189,9 @@ class LabelStore:
         digest = hashlib.sha256(f"{state.label}\n{state.kind}\n{state.by}\n{state.utc}\n".encode())
         masks: dict[str, NDArray[np.bool_]] = {}
         for mask in picture.masks:
-            digest.update(mask.kind.encode() + b"\n" + _bytes(mask.path))
+            digest.update(mask.kind.encode() + b"\n" + mask_bytes(mask.path))
             if not picture.refused and mask.path.is_file():
-                masks[mask.kind] = _read_mask(mask.path, height, width)
+                masks[mask.kind] = read_mask(mask.path, height, width)
         return OpenPicture(state, digest.hexdigest()[:32], masks, height, width)
 
     def _checked(
@@ -224,36 +220,106 @@ class LabelStore:
         masks: dict[str, NDArray[np.bool_]],
     ) -> None:
         now = utc_now()
-        target = self.folder.root / picture.file
-        paths = {kind: self.folder.mask_of(picture, kind) for kind in masks}
         changed = {
             kind: mask
             for kind, mask in masks.items()
             if kind not in before.masks or not np.array_equal(mask, before.masks[kind])
         }
-        removed = [mask for mask in picture.masks if mask.kind not in masks]
-        copied = self.folder.copies and change.label in ("good", "bad") and not target.exists()
+        paths = {kind: self.folder.mask_of(picture, kind) for kind in masks}
+        removed = [mask.path for mask in picture.masks if mask.kind not in masks]
         rows = self._fresh_rows()
-        if changed or removed or copied:
+        if changed or removed or self._is_to_copy(picture, change):
             rows[picture.file] = LabelRow(picture.file, "unfinished", "", change.by, now)
             self._write_table(rows)
-        if copied:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(target, picture.source.read_bytes())
-        for kind, mask in changed.items():
-            paths[kind].parent.mkdir(parents=True, exist_ok=True)
-            write_durably(paths[kind], _png(mask))
-        for gone in removed:
-            gone.path.unlink(missing_ok=True)
+        self._write_files(picture, change, {paths[kind]: mask for kind, mask in changed.items()})
+        for path in removed:
+            path.unlink(missing_ok=True)
         kept = tuple(MaskFile(path, kind) for kind, path in sorted(paths.items()))
         self._pictures[picture.name] = replace(picture, masks=kept)
         rows.pop(picture.file, None)
         if change.label != "none":
-            label: Label = change.label
-            kind = change.kind if label == "bad" and not masks else ""
-            rows[picture.file] = LabelRow(picture.file, label, kind, change.by, now)
+            rows[picture.file] = _row(picture, change, masks, now)
         self._write_table(rows)
         self._note(picture, change, masks, now)
+
+    def _is_to_copy(self, picture: LabelPicture, change: Change) -> bool:
+        is_used = change.label in ("good", "bad")
+        return self.folder.copies and is_used and not (self.folder.root / picture.file).exists()
+
+    def _write_files(
+        self, picture: LabelPicture, change: Change, masks: Mapping[Path, NDArray[np.bool_]]
+    ) -> None:
+        """Write the copy of a picture where it is missing, and these masks. Raises OSError."""
+        if self._is_to_copy(picture, change):
+            target = self.folder.root / picture.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_durably(target, picture.source.read_bytes())
+        for path, mask in masks.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_durably(path, mask_png(mask))
+
+    def take_over(self, changes: Mapping[str, Change]) -> int:
+        """Save labels of pictures that have none, in one step of the table. Blocks for some fsyncs
+        for each picture.
+
+        A picture that has a label or a mask in the data folder keeps it. After a crash each picture
+        has its whole label or none. The versions of the changes do not count. Returns the number of
+        pictures. Raises LabelPageError as ``save`` does.
+        """
+        with self._lock:
+            rows, now = self._fresh_rows(), utc_now()
+            waiting = [
+                (self.picture(name), change)
+                for name, change in changes.items()
+                if self._waits(self.picture(name), rows)
+            ]
+            for picture, change in waiting:
+                rows[picture.file] = LabelRow(picture.file, "unfinished", "", change.by, now)
+            try:
+                if waiting:
+                    self._write_table(rows)
+                for picture, change in waiting:
+                    paths = {kind: self.folder.mask_of(picture, kind) for kind in change.masks}
+                    files = {paths[kind]: mask for kind, mask in change.masks.items()}
+                    self._write_files(picture, change, files)
+                    kept = tuple(MaskFile(path, kind) for kind, path in sorted(paths.items()))
+                    self._pictures[picture.name] = replace(picture, masks=kept)
+                    rows[picture.file] = _row(picture, change, change.masks, now)
+                if waiting:
+                    self._write_table(rows)
+                for picture, change in waiting:
+                    self._note(picture, change, change.masks, now)
+            except OSError as error:
+                raise _unwritten(error, self.folder.root) from error
+            return len(waiting)
+
+    def _waits(self, picture: LabelPicture, rows: Mapping[str, LabelRow]) -> bool:
+        """Return whether a label of another tool may become that of a picture."""
+        row = rows.get(picture.file)
+        if picture.refused or (row is None and (picture.masks or picture.by_folder is not None)):
+            return False
+        return row is None or row.label == "unfinished"
+
+    def refresh(self, found: LabelFolder) -> tuple[str, ...]:
+        """Take the pictures that ``found`` has more, and drop those without a label whose file is
+        gone. Returns the names of new pictures. Blocks on the disk.
+
+        found: the same folder, read again.
+        """
+        with self._lock:
+            known = {each.file for each in self._pictures.values()}
+            new = {each.name: each for each in found.pictures if each.file not in known}
+            gone = {
+                name
+                for name, each in self._pictures.items()
+                if each.file not in self._rows and not each.masks and not each.source.exists()
+            }
+            if new or gone:
+                both = {**self._pictures, **new}
+                self._pictures = {name: both[name] for name in sorted(both) if name not in gone}
+                pictures = tuple(self._pictures.values())
+                self.folder = replace(self.folder, pictures=pictures)
+            return tuple(sorted(new))
 
     def _fresh_rows(self) -> dict[str, LabelRow]:
         """Return the rows as they are on the disk: a person may have edited the table."""
@@ -271,7 +337,7 @@ class LabelStore:
         self,
         picture: LabelPicture,
         change: Change,
-        masks: dict[str, NDArray[np.bool_]],
+        masks: Mapping[str, NDArray[np.bool_]],
         now: str,
     ) -> None:
         """Append a line to the journal: who labelled what and when."""
@@ -292,29 +358,15 @@ class LabelStore:
             os.close(descriptor)
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b"none"
-    except OSError as error:
-        raise LabelPageError(f"{path}: cannot be read: {error.strerror}") from error
+def _row(
+    picture: LabelPicture, change: Change, masks: Mapping[str, NDArray[np.bool_]], now: str
+) -> LabelRow:
+    """Return the line of a saved label. Raises ValueError for the label "none"."""
+    if change.label == "none":
+        raise ValueError("a picture without a label has no line")
+    kind = change.kind if change.label == "bad" and not masks else ""
+    return LabelRow(picture.file, change.label, kind, change.by, now)
 
 
-def _read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
-    """Return where a mask is drawn, as training reads it. Raises OutfeedError."""
-    pixels = read_image(path)
-    grey = pixels.max(axis=2) if pixels.ndim == 3 else pixels
-    if grey.shape != (height, width):
-        raise LabelPageError(
-            f"{path}: the mask is {grey.shape[1]}×{grey.shape[0]} px and its picture "
-            f"{width}×{height}; expected the same size"
-        )
-    return np.asarray(grey > (_ON if grey.max(initial=0) > _ON else 0))
-
-
-def _png(mask: NDArray[np.bool_]) -> bytes:
-    fine, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
-    if not fine:
-        raise LabelPageError("a mask could not be written as PNG")
-    return data.tobytes()
+def _unwritten(error: OSError, root: Path) -> LabelPageError:
+    return LabelPageError(f"{error.filename or root}: cannot be written: {error.strerror}")

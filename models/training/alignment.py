@@ -155,15 +155,15 @@ def align_pictures(
             log.warning("alignment-skipped picture=%s", picture.sample.name)
             continue
         pixels, kind_map = view
-        boxes = None
-        if picture.boxes is not None:
-            boxed = aligned_view(picture.pixels, picture.boxes, alignment)
-            boxes = None if boxed is None else boxed[1]
-        aligned.append(replace(picture, pixels=pixels, kind_map=kind_map, boxes=boxes))
+        unknown = None
+        if picture.unknown is not None:
+            turned = aligned_view(picture.pixels, picture.unknown, alignment)
+            unknown = None if turned is None else turned[1]
+        aligned.append(replace(picture, pixels=pixels, kind_map=kind_map, unknown=unknown))
         if alignment.turns and not alignment.directed:
             pixels, kind_map = (np.ascontiguousarray(each[::-1, ::-1]) for each in view)
-            boxes = None if boxes is None else np.ascontiguousarray(boxes[::-1, ::-1])
-            aligned.append(replace(picture, pixels=pixels, kind_map=kind_map, boxes=boxes))
+            unknown = None if unknown is None else np.ascontiguousarray(unknown[::-1, ::-1])
+            aligned.append(replace(picture, pixels=pixels, kind_map=kind_map, unknown=unknown))
     return tuple(aligned)
 
 

@@ -57,21 +57,28 @@ def collect_regions(
         for level in (threshold, threshold / 2):
             mask = apply_threshold(severity, level, *picture.kind_map.shape)
             if mask is not None:
-                regions += _reported(number, picture.kind_map, components(mask, join_px))
+                regions += _reported(number, picture, components(mask, join_px))
     return tuple(regions)
 
 
-def _reported(number: int, kind_map: Pixels, reported: Components) -> list[LabelledRegion]:
-    """Return the reported regions that are clearly a defect or clearly background."""
+def _reported(number: int, picture: Picture, reported: Components) -> list[LabelledRegion]:
+    """Return the reported regions that are clearly a defect or clearly background.
+
+    A region with pixels that are not known is no background.
+    """
     labelled = []
     height, width = reported.labels.shape
-    crop = kind_map[reported.top : reported.top + height, reported.left : reported.left + width]
+    window = np.s_[reported.top : reported.top + height, reported.left : reported.left + width]
+    crop = picture.kind_map[window]
+    unknown = None if picture.unknown is None else picture.unknown[window]
     for index, region in enumerate(reported.regions, start=1):
         values = crop[reported.labels == index]
         share = float((values > 0).mean())
         if share >= TRUE_SHARE:
             label = int(np.bincount(values[values > 0]).argmax())
             labelled.append(LabelledRegion(number, region.box, label))
+        elif unknown is not None and unknown[reported.labels == index].any():
+            continue
         elif share <= BACKGROUND_SHARE:
             labelled.append(LabelledRegion(number, region.box, BACKGROUND))
     return labelled

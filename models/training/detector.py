@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from edge.records import SeverityMap
-from models.data.boxes import is_boxed
 from models.data.dataset import Pixels
 from models.distillation.student import DistilledNetwork
 from models.distillation.teacher import Guide
@@ -28,13 +27,14 @@ from models.networks import (
 )
 from models.training.feed import Pair, feed
 from models.training.fit import Check, Fit, Schedule, start_from_imagenet, wants_bfloat16
-from models.training.losses import cross_entropy_and_overlap, l2, whole_picture, without_boxes
+from models.training.losses import cross_entropy_and_overlap, l2, whole_picture, without_unknown
 from models.training.patches import (
     UNKNOWN,
     Batch,
     PatchSource,
     Picture,
     find_truncate,
+    set_t_by,
     severity_target,
 )
 from models.training.recipe import Recipe
@@ -197,12 +197,10 @@ def _loss(network: DetectorNetwork, outputs: Tensor, targets: Tensor, recipe: Re
         outputs = outputs[:, :-1].reshape(targets.shape)
     if network.stages > 1:
         targets = targets.repeat(network.stages, 1, 1, 1)
-    outputs, targets, demand = without_boxes(outputs, targets, logistic=network.logistic)
+    outputs, targets = without_unknown(outputs, targets, logistic=network.logistic)
     if network.logistic:
-        loss = cross_entropy_and_overlap(outputs, targets, floor, hard_weight=options.hard_weight)
-    else:
-        loss = l2(outputs, targets)
-    return loss if demand is None else loss + demand
+        return cross_entropy_and_overlap(outputs, targets, floor, hard_weight=options.hard_weight)
+    return l2(outputs, targets)
 
 
 def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
@@ -212,6 +210,7 @@ def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
     """
     assert isinstance(network, DetectorNetwork)
     maps = [severity_and_score(network, picture.pixels) for picture in pictures]
+    drawn = {id(picture) for picture in set_t_by(pictures)}
     ap = average_precision(
         [not picture.sample.is_good for picture in pictures],
         [float(m.max()) if score is None else score for m, score in maps],
@@ -219,7 +218,7 @@ def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
     pairs = [
         (SeverityMap(values, 1.0, 0, network.stride_px), picture.kind_map > 0)
         for (values, _), picture in zip(maps, pictures, strict=True)
-        if not picture.sample.unmasked and not is_boxed(picture.sample)
+        if not picture.sample.unmasked and id(picture) in drawn
     ]
     if not any(annotated.any() for _, annotated in pairs):
         return ap

@@ -8,10 +8,6 @@ from torch.nn import functional
 
 from models.networks import SEVERITY_MAX
 
-# A box demands this share of its cells, the strongest ones. An ellipse fills 78 % of its box, the
-# diagonal of 20 by 20 cells 5 %.
-BOX_SHARE = 0.25
-BOX_SEVERITY = 9.0  # of the strongest cells of a box: a clear defect, and not the severest
 _ABSENT_LOGIT = -30.0  # no severity at all
 
 HARD_CELLS = 64  # per patch: 16×16 px at stride 2
@@ -91,35 +87,15 @@ def whole_picture(
     return loss
 
 
-def without_boxes(
-    outputs: Tensor, targets: Tensor, *, logistic: bool
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return outputs and targets in which the cells of boxes cost nothing, and the demand of boxes.
+def without_unknown(outputs: Tensor, targets: Tensor, *, logistic: bool) -> tuple[Tensor, Tensor]:
+    """Return outputs and targets in which cells with a target below 0 cost nothing.
 
-    targets: float32 N×1×h×w, below 0 inside a box: -1, or -1 minus the number of the box where its
-    defect must be found. outputs: of the same shape, logits where ``logistic``, else severities.
-
-    The demand is a multiple-instance loss (Dietterich et al. 1997; Maron & Lozano-Pérez 1997). Of
-    each box the BOX_SHARE strongest cells shall have BOX_SEVERITY. It is the mean over the boxes of
-    a patch, and over all patches; None where there is no box.
+    targets: float32 N×1×h×w. outputs: of the same shape, logits where ``logistic``, else
+    severities.
     """
-    boxed = targets < 0
-    if not bool(boxed.any()):
-        return outputs, targets, None
-    demand = outputs.new_zeros(())
-    for own, values in zip(targets.flatten(1), outputs.flatten(1), strict=True):
-        numbers = own[own < -1].unique()
-        for number in numbers:
-            cells = values[own == number]
-            best = cells.topk(max(1, round(BOX_SHARE * len(cells)))).values
-            demand = demand + _demand(best, logistic=logistic) / len(numbers)
+    unknown = targets < 0
+    if not bool(unknown.any()):
+        return outputs, targets
     absent = torch.full_like(outputs, _ABSENT_LOGIT if logistic else 0.0)
-    sound = torch.where(boxed, torch.zeros_like(targets), targets)
-    return torch.where(boxed, absent, outputs), sound, demand / len(targets)
-
-
-def _demand(best: Tensor, *, logistic: bool) -> Tensor:
-    if logistic:
-        wanted = torch.full_like(best, BOX_SEVERITY / SEVERITY_MAX)
-        return functional.binary_cross_entropy_with_logits(best, wanted)
-    return ((best - BOX_SEVERITY).clamp(max=0) ** 2).mean()
+    sound = torch.where(unknown, torch.zeros_like(targets), targets)
+    return torch.where(unknown, absent, outputs), sound

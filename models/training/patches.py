@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from models.augmentation.copy_paste import paste_piece
 from models.augmentation.crops import Augmentation, augment
-from models.augmentation.synthetic_defects import SYNTHETIC, add_defect
-from models.data.boxes import box_numbers, is_boxed
+from models.augmentation.synthetic_defects import add_defect
+from models.data.boxes import estimate_outlines, is_boxed
 from models.data.dataset import DataError, DataSet, Pixels, Sample, as_channels
 from models.training.labels import coverage_cells, severity_cells
 from models.training.progress import track
@@ -19,14 +19,10 @@ from models.training.recipe import LabelRecipe, Recipe
 CHOICES = 8  # trials to find a picture as large as a patch; then a smaller one is reflected
 MULTIPLE_PX = 32
 
-# Of the numbers in a map of patches: from here on of a box, below it of a drawn kind. SYNTHETIC is
-# the largest, and no box.
-BOXES_FROM = 128
-# Values of cells inside a box alone. UNKNOWN: sound or not. Of a box that is to be found: its
-# number is subtracted from it.
-UNKNOWN = -1.0
-# Share of a box that a patch must show before it has to find the defect in it.
-VISIBLE_SHARE = 0.6
+# Of the numbers in a map of patches: a pixel that may be a defect or not. Kinds are below it, and
+# SYNTHETIC is above it.
+UNKNOWN_MARK = 128
+UNKNOWN = -1.0  # the target of a cell that may be a defect or not
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
@@ -35,14 +31,14 @@ Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 class Picture:
     """One sample in memory. pixels: uint8 H×W or H×W×3; kind_map: uint8 H×W.
 
-    boxes: the number of the box of each pixel that a box alone marks, uint8 H×W (see
-    `models.data.boxes`); None without such boxes. The kind map has the kind of these pixels too.
+    unknown: 1 for each pixel that may be a defect or not, uint8 H×W (see `models.data.boxes`); None
+    where all are known. The kind map is 0 there.
     """
 
     sample: Sample
     pixels: Pixels
     kind_map: Pixels
-    boxes: Pixels | None = None
+    unknown: Pixels | None = None
 
 
 def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Picture, ...]:
@@ -55,50 +51,34 @@ def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Pictur
         raise
 
 
-def apart_from_boxes(
-    pictures: tuple[Picture, ...],
-) -> tuple[tuple[Picture, ...], tuple[Picture, ...]]:
-    """Return pictures whose pixels set T, and those with boxes alone that count as marked parts.
+def set_t_by(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    """Return the pictures whose annotated pixels set T.
 
-    Pictures with boxes are left out where others are drawn. They remain where nothing is drawn and
-    no part is good, so that nothing else sets T.
+    Pictures with boxes alone are left out where other defects are drawn: an estimated outline is
+    less exact.
     """
-    boxed = tuple(picture for picture in pictures if is_boxed(picture.sample))
     rest = tuple(picture for picture in pictures if not is_boxed(picture.sample))
-    if not rest:
-        return pictures, ()
-    return rest, boxed if all(picture.sample.is_good for picture in rest) else ()
+    return rest if any(picture.kind_map.any() for picture in rest) else pictures
 
 
 def _load(dataset: DataSet, sample: Sample) -> Picture:
     pixels, kind_map = dataset.load_pair(sample)
-    return Picture(sample, pixels, kind_map, box_numbers(sample, kind_map.shape))
+    estimated = estimate_outlines(sample, pixels, kind_map)
+    return Picture(sample, pixels, *((kind_map,) if estimated is None else estimated))
 
 
-def box_target(
-    pixels: Pixels,
-    marks: Pixels,
-    cell_px: int,
-    labels: LabelRecipe,
-    truncate: float,
-    full_px: npt.NDArray[np.int64],
+def target_with_unknown(
+    pixels: Pixels, marks: Pixels, cell_px: int, labels: LabelRecipe, truncate: float
 ) -> npt.NDArray[np.float32]:
-    """Return the target severity as ``severity_target`` does, with boxes: float32.
+    """Return the target severity as ``severity_target`` does: float32, UNKNOWN in cells with a
+    pixel that is not known and none of a defect.
 
-    marks: uint8 H×W, the drawn kind, or BOXES_FROM and above of a box. full_px: the pixels of each
-    box in its whole picture, by its mark. Cells of a box are UNKNOWN. Where VISIBLE_SHARE of the
-    box is visible, they are UNKNOWN minus the number of the box, from 1. A box larger than the
-    patch is compared with the patch.
+    marks: uint8 H×W, the drawn kind, or UNKNOWN_MARK.
     """
-    in_box = _in_box(marks)
-    target = severity_target(pixels, np.where(in_box, 0, marks), cell_px, labels, truncate)
-    if not in_box.any():
-        return target
-    for mark in np.unique(marks[in_box]).tolist():
-        box = marks == mark
-        wanted = VISIBLE_SHARE * min(int(full_px[mark]), VISIBLE_SHARE * marks.size)
-        number = mark - BOXES_FROM + 1 if np.count_nonzero(box) >= wanted else 0
-        target[(coverage_cells(box, cell_px) > 0) & (target <= 0)] = UNKNOWN - number
+    unknown = marks == UNKNOWN_MARK
+    target = severity_target(pixels, np.where(unknown, 0, marks), cell_px, labels, truncate)
+    if unknown.any():
+        target[(coverage_cells(unknown, cell_px) > 0) & (target <= 0)] = UNKNOWN
     return target
 
 
@@ -170,15 +150,15 @@ class PatchSource:
         count = max(1, round(recipe.batch * recipe.patch_px**2 / (size_px[0] * size_px[1])))
         images, targets = [], []
         for _ in range(count):
-            pixels, marks, full_px = self._cut(rng, size_px)
+            pixels, marks, _ = self._cut(rng, size_px)
             if rng.random() < recipe.copy_paste_share:
-                donor, donor_marks, _ = self._cut(rng, size_px)
-                if not _in_box(donor_marks).any():  # a box has no piece of one kind
+                donor, donor_marks, has_boxes = self._cut(rng, size_px)
+                if not has_boxes:  # its defect may reach further, or not so far
                     pixels, marks = paste_piece(pixels, marks, donor, donor_marks, rng)
             if rng.random() < recipe.synthetic_share:
                 pixels, marks = add_defect(pixels, marks, rng)
-            target = box_target(
-                pixels, marks, recipe.resolution, self._recipe.labels, self._truncate, full_px
+            target = target_with_unknown(
+                pixels, marks, recipe.resolution, self._recipe.labels, self._truncate
             )
             images.append(pixels if pixels.ndim == 3 else pixels[:, :, None])
             targets.append(target[None])
@@ -194,15 +174,14 @@ class PatchSource:
 
     def _cut(
         self, rng: np.random.Generator, size_px: tuple[int, int]
-    ) -> tuple[Pixels, Pixels, npt.NDArray[np.int64]]:
-        """Return a patch, its marks, and the pixels of each mark in the whole picture."""
+    ) -> tuple[Pixels, Pixels, bool]:
+        """Return a patch, its marks, and whether its picture has boxes."""
         for _ in range(CHOICES):
             picture, options = self._choose(rng)
             if all(have >= px for have, px in zip(picture.kind_map.shape, size_px, strict=True)):
                 break
-        marks = _marks(picture)
-        full_px = np.bincount(marks.ravel(), minlength=256)
-        return *augment(picture.pixels, marks, options, rng, size_px), full_px
+        cut = augment(picture.pixels, _marks(picture), options, rng, size_px)
+        return *cut, picture.unknown is not None
 
     def _choose(self, rng: np.random.Generator) -> tuple[Picture, Augmentation]:
         if self._by_kind and rng.random() < self._recipe.detector.defect_share:
@@ -211,19 +190,15 @@ class PatchSource:
         return self._pictures[rng.integers(len(self._pictures))], self._anywhere
 
 
-def _in_box(marks: Pixels) -> npt.NDArray[np.bool_]:
-    return np.asarray((marks >= BOXES_FROM) & (marks != SYNTHETIC))
-
-
 def _marks(picture: Picture) -> Pixels:
-    """Return the kind map of a picture, in which the pixels of boxes have the number of theirs.
+    """Return the kind map of a picture, in which pixels that are not known are UNKNOWN_MARK.
 
     Kinds beyond the numbers that are left share one: which kind it is does not matter here.
     """
-    kinds = np.minimum(picture.kind_map, np.uint8(BOXES_FROM - 1))
-    if picture.boxes is None:
+    kinds = np.minimum(picture.kind_map, np.uint8(UNKNOWN_MARK - 1))
+    if picture.unknown is None:
         return kinds
-    return np.where(picture.boxes > 0, picture.boxes + np.uint8(BOXES_FROM - 1), kinds)
+    return np.where(picture.unknown > 0, np.uint8(UNKNOWN_MARK), kinds)
 
 
 def _down(side: int, most: int) -> int:

@@ -38,7 +38,7 @@ from models.training.alignment import align_pictures
 from models.training.blocks import collect_regions
 from models.training.classifier import train_classifier
 from models.training.held_back import HeldBackChain
-from models.training.patches import Picture, apart_from_boxes
+from models.training.patches import Picture, set_t_by
 from models.training.progress import stage, track
 from models.training.recipe import Recipe
 
@@ -193,7 +193,7 @@ def _search_threshold(prepared: Preparation, detected: Detector) -> ThresholdSea
     """Search for T on the held-back pictures that have masks, or need none.
 
     For a method that learns from good parts, also on those that are only marked defective. Where
-    boxes alone show the defects, their parts count as marked: a box is no extent of a defect.
+    boxes alone show the defects, their estimated outlines count.
     """
     recipe = prepared.record.recipe
     good_only = METHODS[recipe.method].good_only
@@ -201,8 +201,7 @@ def _search_threshold(prepared: Preparation, detected: Detector) -> ThresholdSea
     marked = [picture for picture in prepared.held_back if picture.sample.unmasked]
     if not good_only or len(marked) < LEAST_MARKED:
         marked = []
-    pictures, boxed = apart_from_boxes(pictures)
-    marked += boxed
+    pictures = set_t_by(pictures)
     return search_threshold(
         (
             (detected.detect(picture.pixels), picture.kind_map > 0)

@@ -125,7 +125,7 @@ class WholePictures:
     ) -> Cells:
         cells = self._label(pixels, kind_map).ravel()
         good = picture.sample.is_good
-        unknown = picture.sample.unmasked or picture.boxes is not None
+        unknown = picture.sample.unmasked or picture.unknown is not None
         if unknown or (good and not self._sound_is_known):
             cells = np.full_like(cells, np.nan)
         return np.append(cells, np.float32(0.0 if good else 12.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from bench.weak_boxes import MODES, boxes_of, choose, write_folder
-from models.data.boxes import box_numbers
+from bench.weak_boxes import MODES, boxes_of, choose, set_aside, write_folder
+from models.data.boxes import is_boxed
 from models.data.layouts import open_dataset
 from tests.support.tinyrun import write_pictures
 
@@ -35,22 +36,40 @@ def test_the_three_folders_mark_the_same_defects(tmp_path: Path) -> None:
         assert dataset.kinds == ("pit",)
         sample = next(each for each in dataset.samples if not each.is_good)
         maps[mode] = dataset.load_kind_map(sample)
-        assert (box_numbers(sample, maps[mode].shape) is not None) is (mode == "boxes")
+        assert is_boxed(sample) is (mode == "boxes")
     assert np.array_equal(maps["filled"], maps["boxes"])
     assert (maps["filled"] >= maps["masks"]).all()
     assert maps["filled"].sum() > maps["masks"].sum()
 
 
+def test_the_test_has_parts_of_its_own(tmp_path: Path) -> None:
+    pictures = choose(open_dataset(write_pictures(tmp_path / "data", 12)), ("pit",), 6)
+    named = [replace(picture, group=f"part{n // 2}") for n, picture in enumerate(pictures)]
+    learned, tested = set_aside(tuple(named))
+    assert {each.group for each in learned}.isdisjoint(each.group for each in tested)
+    assert {each.name for each in (*learned, *tested)} == {each.name for each in named}
+    assert sum(bool(each.drawn) for each in tested) == 2
+    assert sum(not each.drawn for each in tested) == 2
+    again = set_aside(tuple(named))[1]
+    assert [each.name for each in again] == [each.name for each in tested]
+
+
 def test_the_command_prints_a_row_for_each(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data", 18)
     (tmp_path / "tiny.toml").write_text(
-        'name = "tiny"\n[detector]\nnetwork = "lean"\nsteps = 4\nbatch = 2\npatch_px = 64\n'
+        'name = "tiny"\n[detector]\nnetwork = "nano"\nsteps = 4\nbatch = 1\npatch_px = 64\n'
     )
-    command = [sys.executable, "-m", "bench.weak_boxes", "--data", str(data), "--parts", "4"]
+    command = [sys.executable, "-m", "bench.weak_boxes", "--data", str(data), "--parts", "6"]
     command += ["--recipe", str(tmp_path / "tiny.toml"), "--steps", "2", "--kind", "pit"]
-    command += ["--threads", "1", "--out", str(tmp_path / "out")]
+    command += ["--threads", "1", "--out", str(tmp_path / "out"), "--seed", "3", "--seed", "4"]
+    command += ["--labels", "filled", "--labels", "boxes"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    table = [line for line in done.stdout.splitlines() if line.startswith("|")]
-    rows = [line.split("|")[1].strip() for line in table]
-    assert rows == ["labels", "---", *MODES]
+    table = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
+    rows = [(row[1].strip(), row[2].strip()) for row in table[2:]]
+    assert rows == [(mode, seed) for seed in ("3", "4") for mode in ("filled", "boxes")]
+    assert all(0.0 <= float(row[column]) <= 1.0 for row in table[2:] for column in (3, 4, 5, 7, 8))
+    command[-1] = "none"
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "expected masks, filled, boxes" in " ".join(done.stderr.split())

@@ -89,7 +89,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[LabelFolder, str]]:
 
     found: list[tuple[LabelFolder, str]] = []
 
-    def record(app: object, listening: socket.socket) -> None:
+    def record(app: object, listening: socket.socket, **_: object) -> None:
         found.append((app, "{}:{}".format(*listening.getsockname()[:2])))
 
     monkeypatch.setattr(labelling, "serve", record)
@@ -246,3 +246,46 @@ def test_without_the_web_framework_it_names_the_extra(
         2,
         "outfeed: label needs uvicorn: pip install 'outfeed[label]'",
     )
+
+
+def test_another_machine_is_served_with_a_warning_or_by_tls(
+    outfeed: Outfeed, tmp_path: Path, served: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = images(tmp_path / "d", 2)
+    monkeypatch.setattr("edge.labelling.server._reachable_host", lambda: "192.168.7.7")
+    result = outfeed("label", root, "--known-good", "--listen", "0.0.0.0:0")
+    assert "the connection is not encrypted" in result.line
+    assert "outfeed provision broker 192.168.7.7 --days 800 --out page" in result.line
+    # The commands of the warning, as they stand there.
+    monkeypatch.chdir(tmp_path)
+    assert outfeed("provision", "authority").status == 0
+    made = outfeed(*["provision", "broker", "192.168.7.7", "--days", "800", "--out", "page"])
+    assert made.status == 0
+    pair = ["--certificate", "page/broker.pem", "--key", "page/broker.key"]
+    result = outfeed("label", root, "--known-good", "--listen", "0.0.0.0:0", *pair)
+    assert (result.status, result.err) == (0, "")
+    assert "open https://192.168.7.7:" in result.out
+    result = outfeed("label", root, *pair[:2])
+    assert (result.status, result.line) == (
+        2,
+        "outfeed: --certificate and --key: expected both, or neither",
+    )
+    result = outfeed("label", root, *pair[:2], "--key", "page/ca.pem")
+    assert (result.status, "page/ca.pem: is not a private key" in result.line) == (1, True)
+
+
+def test_it_states_what_it_took_over_from_another_tool(
+    outfeed: Outfeed, tmp_path: Path, served: list
+) -> None:
+    root, out = tmp_path / "export", tmp_path / "data"
+    images(root, 1)
+    side = 'name="000.png" width="50" height="40"'
+    put(root / "cvat.xml", f'<annotations><image id="0" {side}></image></annotations>')
+    result = outfeed("label", root, "--out", out, "--listen", "127.0.0.1:0")
+    assert (result.status, result.err) == (0, "")
+    assert (
+        f"{root}: took over the labels of 1 picture from CVAT into {out}; the label" in result.out
+    )
+    assert f"1 picture; labels go to {out}" in result.out
+    result = outfeed("label", root)
+    assert (result.status, "expected --out DATA" in result.line) == (2, True)

@@ -58,12 +58,20 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("uplink", "host", '"broker.example"', "broker.example"),
     ("uplink", "port", "8883", 8883),
     ("uplink", "protocol", '"3.1.1"', "3.1.1"),
+    ("uplink", "acknowledged_by", '"broker"', "broker"),
+    ("uplink", "resend_rate_hz", "10.5", 10.5),
     ("uplink", "keepalive_s", "60", 60),
     ("uplink", "topic_prefix", '"plant/a"', "plant/a"),
     ("uplink", "username", '"station"', "station"),
     ("uplink", "connect_timeout_s", "2.5", 2.5),
     ("uplink", "max_inflight", "10", 10),
     ("uplink", "retry_max_s", "3", 3.0),
+    ("upload", "url", '"https://central.plant:8484"', "https://central.plant:8484"),
+    ("upload", "pictures", '"rejected"', "rejected"),
+    ("upload", "max_mb_per_day", "20", 20.0),
+    ("upload", "max_kb_per_s", "64", 64.0),
+    ("upload", "timeout_s", "5", 5.0),
+    ("upload", "retry_max_s", "60", 60.0),
 ]
 # Keys of one kind of device: section, its other lines, key, TOML value, value in the model.
 DEVICES: list[tuple[str, str, str, str, Any]] = [

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.config.output import OutputConfig
+from edge.config.upload import UploadConfig
 from edge.config.watchdog import WatchdogConfig
 from edge.events.payload import Topics
 from tests.firmware.machine import FIRMWARE
@@ -30,8 +31,9 @@ def values(unit: Path) -> dict[str, list[str]]:
     return found
 
 
-def test_there_are_two_units() -> None:
-    assert [unit.name for unit in UNITS] == ["outfeed-station.service", "outfeed-uplink.service"]
+def test_there_are_three_units() -> None:
+    names = ["outfeed-station.service", "outfeed-uplink.service", "outfeed-upload.service"]
+    assert [unit.name for unit in UNITS] == names
 
 
 @needs_analyze
@@ -82,8 +84,12 @@ def test_the_exposure_is_below_two(unit: Path) -> None:
     assert float(overall[1]) < 2.0
 
 
-def test_nothing_runs_as_root_and_both_tell_systemd_how_they_are() -> None:
-    users = {"outfeed-station": "outfeed", "outfeed-uplink": "outfeed-uplink"}
+def test_nothing_runs_as_root_and_all_tell_systemd_how_they_are() -> None:
+    users = {
+        "outfeed-station": "outfeed",
+        "outfeed-uplink": "outfeed-uplink",
+        "outfeed-upload": "outfeed-uplink",
+    }
     for unit in UNITS:
         said = values(unit)
         assert said["User"] == [users[unit.stem]]
@@ -113,6 +119,13 @@ def test_times_that_must_follow_one_another() -> None:
 def test_the_uplink_reaches_its_watchdog_after_the_slowest_connection() -> None:
     said = values(FIRMWARE / "systemd/outfeed-uplink.service")
     assert float(said["WatchdogSec"][0]) > 30 + 3 * 5.0  # resolver; connect_timeout_s, three steps
+
+
+def test_the_upload_reaches_its_watchdog_after_the_slowest_request() -> None:
+    said = values(FIRMWARE / "systemd/outfeed-upload.service")
+    # A request, its second try, and the pause for its bytes at the lowest rate.
+    slowest_s = 2 * 3 * UploadConfig().timeout_s + 256
+    assert float(said["WatchdogSec"][0]) > slowest_s
 
 
 @pytest.mark.parametrize(

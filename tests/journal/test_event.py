@@ -1,10 +1,12 @@
 """Tests of payloads: content, limits of size, the JSON form, and a description of each field."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import BaseModel
 
+from edge.chain.outline import MAX_OUTLINED, MAX_POINTS, MAX_POLYGONS
 from edge.errors import OutfeedError
 from edge.events.event import (
     MAX_DEFECTS,
@@ -24,7 +26,13 @@ from edge.line.outcome import Action, Cause
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
 from tools.reference.mqtt import all_events
 
-SCRATCH = Defect(Region(Box(1, 2, 30, 40), 17, 6.5, 3.25), "scratch", 0.75, "clean the roller")
+SCRATCH = Defect(
+    Region(Box(1, 2, 30, 40), 17, 6.5, 3.25),
+    "scratch",
+    0.75,
+    "clean the roller",
+    outline=(((1, 2), (29, 39)),),
+)
 
 
 def verdict(*defects: Defect, reason: str = "scratch: severity 6.5 above 5") -> Verdict:
@@ -59,6 +67,7 @@ def test_a_verdict_is_the_same_after_publication() -> None:
                 "area_px": 17,
                 "peak_severity": 6.5,
                 "mean_severity": 3.25,
+                "outline": [[[1, 2], [29, 39]]],
             }
         ],
         "defects_left_out": 0,
@@ -89,7 +98,9 @@ def test_a_part_without_verdict_has_no_timings() -> None:
 
 def test_a_payload_is_bounded() -> None:
     long = Defect(SCRATCH.region, "k" * 9999, 1.0, "ü" * 9999)
-    event = part_event("s", "b", verdict(*[long] * 1000, reason="r" * 9999), triggered_ns=1)
+    outline = (((12345, 12345),) * MAX_POINTS,) * MAX_POLYGONS
+    defects = [replace(long, outline=outline)] * MAX_OUTLINED + [long] * 1000
+    event = part_event("s", "b", verdict(*defects[:1000], reason="r" * 9999), triggered_ns=1)
     assert (len(event.defects), event.defects_left_out) == (MAX_DEFECTS, 1000 - MAX_DEFECTS)
     assert len(event.reason) == MAX_TEXT_CHARS
     assert len(event.model_dump_json().encode()) < 100_000

@@ -32,7 +32,74 @@ def square() -> np.ndarray:
     return found
 
 
-def test_voc_boxes_count_from_one(tmp_path: Path) -> None:
+def put_box(root: Path, sides: tuple[object, ...], more: str = "") -> None:
+    """A file with a box of the picture of tests.support.labelled_folder. more: of the writer."""
+    names = ("xmin", "ymin", "xmax", "ymax")
+    inner = "".join(f"<{n}>{side}</{n}>" for n, side in zip(names, sides, strict=True))
+    voc(root, f"{more}<object><name>dent</name><bndbox>{inner}</bndbox></object>")
+
+
+@pytest.mark.parametrize(
+    ("sides", "more"),
+    [
+        ((6, 6, 12, 10), ""),
+        ((6, 6, 12, 10), "<source><database>roboflow.ai</database></source><path>000.png</path>"),
+        (("5.0", "5.0", "12.0", "10.0"), ""),
+        ((5, 5, 12, 10), "<owner><name>Label Studio</name></owner>"),
+        ((5, 5, 12, 10), "<path>C:\\000.png</path>"),
+    ],
+)
+def test_voc_boxes_are_counted_as_their_writer_does(
+    tmp_path: Path, sides: tuple[object, ...], more: str
+) -> None:
+    put_box(tmp_path, sides, more)
+    assert np.array_equal(kind_map(tmp_path) > 0, SHAPE)
+
+
+def test_voc_boxes_reach_the_rim(tmp_path: Path) -> None:
+    rim = np.zeros((40, 50), np.bool_)
+    rim[:10, :12] = True
+    for number, (sides, more) in enumerate(
+        [((1, 1, 12, 10), ""), ((0, 0, 12, 10), ""), ((1, 1, 12, 10), "<path>000.png</path>")]
+    ):
+        put_box(tmp_path / str(number), sides, more)
+        assert np.array_equal(kind_map(tmp_path / str(number)) > 0, rim)
+
+
+def test_outlines_in_the_xml_of_labelme(tmp_path: Path) -> None:
+    """As LabelMe (MIT) writes them: points of x and y, and objects that were deleted."""
+    corners = ((5, 5), (12, 5), (12, 10), (5, 10))
+    points = "".join(f"<pt><x> {x} </x><y>\n{y}</y></pt>" for x, y in corners)
+    outline = f"<polygon><username>ada</username>{points}</polygon>"
+    kept = f"<object><name>dent</name><deleted>0</deleted>{outline}</object>"
+    gone = kept.replace("<deleted>0", "<deleted>1").replace("dent", "pit")
+    size = "<imagesize><nrows>40</nrows><ncols>50</ncols></imagesize>"
+    voc(tmp_path, size + kept + gone)
+    assert np.array_equal(kind_map(tmp_path) > 0, SHAPE)
+    voc(tmp_path, size.replace("40", "41") + kept)
+    assert "states 50x41" in lines(tmp_path)[0]
+    voc(tmp_path, "<object><name>a</name><segm><mask>a.png</mask></segm></object>")
+    assert "has its mask in another file (segm); expected a polygon" in lines(tmp_path)[0]
+
+
+def test_labelmap_without_colours_has_those_of_voc(tmp_path: Path) -> None:
+    """As datumaro writes it for classes without colours."""
+    images(tmp_path, 1, "JPEGImages")
+    colours = [(0, 0, 0), (128, 0, 0), (0, 128, 0)]
+    png = palette_png(np.where(SHAPE, 2, 0), colours)
+    put(tmp_path / "SegmentationClass/000.png", png)
+    put(
+        tmp_path / "labelmap.txt",
+        "# label:color_rgb:parts:actions\nbackground:::\npit:::\ndent:::\n",
+    )
+    dataset = open_dataset(tmp_path)
+    assert dataset.kinds == ("dent",)
+    assert np.array_equal(kind_map(tmp_path) > 0, SHAPE)
+    put(tmp_path / "labelmap.txt", "background:::\ndent:0,128,0::\n")
+    assert "labelmap.txt: line 1: expected label:red,green,blue::" in lines(tmp_path)[0]
+
+
+def test_voc_boxes_of_labelimg(tmp_path: Path) -> None:
     exports.voc_xml(tmp_path / "Annotations/000.xml", "000.png", SIZE, DENT, "JPEGImages")
     images(tmp_path, 1, "JPEGImages")
     assert np.array_equal(kind_map(tmp_path) > 0, SHAPE)

@@ -1,11 +1,13 @@
-"""Boxes as weak labels: their cells in a patch, the loss, T, the sides of the report."""
+"""Boxes as weak labels: estimated outlines, cells that are not known, the loss, T, the report."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 pytest.importorskip("torch")
@@ -13,19 +15,21 @@ pytest.importorskip("torch")
 import torch
 
 from edge.label_files.shapes import BoxArea, LabelledShape, PolygonArea
-from models.data.boxes import MOST_NUMBERS, box_numbers, is_boxed
-from models.data.dataset import KindBox, Pixels, Sample
+from edge.records import SeverityMap
+from models.data.boxes import estimate_outline, estimate_outlines, is_boxed
+from models.data.dataset import KindBox, Pixels, Sample, shape_mask
 from models.report.limits import unknowns
 from models.training.alignment import align_pictures, find_alignment
-from models.training.losses import BOX_SEVERITY, BOX_SHARE, l2, without_boxes
+from models.training.blocks import collect_regions
+from models.training.losses import l2, without_unknown
 from models.training.patches import (
-    BOXES_FROM,
     UNKNOWN,
+    UNKNOWN_MARK,
     PatchSource,
     Picture,
-    apart_from_boxes,
-    box_target,
+    set_t_by,
     severity_target,
+    target_with_unknown,
 )
 from models.training.recipe import AlignmentRecipe, LabelRecipe, Recipe
 from models.training.whole_pictures import Sampling, WholePictures
@@ -52,27 +56,86 @@ def sample(*shapes: LabelledShape, name: str = "a.png") -> Sample:
     return Sample(name, Path(name), name, kinds, shapes=shapes)
 
 
-def picture(*shapes: LabelledShape) -> Picture:
+def pitted(*pits: tuple[int, int, int, int], grey: int = 40) -> Pixels:
+    """A noisy surface with dark rectangles: left, top, right and bottom of each."""
     pixels = np.random.default_rng(1).integers(120, 136, SIZE, np.uint8)
+    for left, top, right, bottom in pits:
+        pixels[top:bottom, left:right] = grey
+    return pixels
+
+
+def picture(*shapes: LabelledShape, pixels: Pixels | None = None) -> Picture:
+    pixels = pitted((42, 30, 58, 42)) if pixels is None else pixels
     own = sample(*shapes)
-    numbers = box_numbers(own, SIZE)
-    kind_map = np.zeros(SIZE, np.uint8) if numbers is None else (numbers > 0).astype(np.uint8)
-    return Picture(own, pixels, kind_map, numbers)
+    kind_map = np.zeros(SIZE, np.uint8)
+    for shape in shapes:
+        kind_map[shape_mask(shape, SIZE)] = 1
+    estimated = estimate_outlines(own, pixels, kind_map)
+    return Picture(own, pixels, *((kind_map,) if estimated is None else estimated))
 
 
-def test_boxes_are_numbered_and_outlines_count_before_them() -> None:
-    numbers = box_numbers(sample(box(5, 5, 40, 40), outline(), box(60, 60, 70, 66)), SIZE)
-    assert numbers is not None
-    assert (numbers[8, 8], numbers[12, 28], numbers[62, 62], numbers[0, 0]) == (1, 0, 2, 0)
-    many = box_numbers(sample(*[box(n, 0, n + 0.9, 1) for n in range(90)] * 2), SIZE)
-    assert many is not None
-    assert many.max() == MOST_NUMBERS
-    assert box_numbers(sample(outline()), SIZE) is None
+def smooth(pixels: Pixels) -> Pixels:
+    return np.asarray(cv2.GaussianBlur(pixels, (3, 3), 0), np.uint8)
+
+
+def iou(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> float:
+    return float((first & second).sum() / (first | second).sum())
+
+
+@pytest.mark.parametrize("grey", [40, 240])
+def test_the_outline_of_a_defect_is_found_in_its_box(grey: int) -> None:
+    """A diagonal crack fills little of its box."""
+    pixels = pitted()
+    truth = np.zeros(SIZE, np.uint8)
+    cv2.line(truth, (20, 20), (70, 60), 1, 3)
+    pixels[truth > 0] = grey
+    inside = np.zeros(SIZE, np.bool_)
+    inside[19:62, 19:72] = True
+    found = estimate_outline(smooth(pixels), inside, ~inside)
+    assert found is not None
+    assert iou(found, truth > 0) > 0.6
+    assert iou(inside, truth > 0) < 0.15
+
+
+def test_a_box_in_which_nothing_stands_out_stays_filled() -> None:
+    inside = np.zeros(SIZE, np.bool_)
+    inside[20:60, 20:60] = True
+    pixels = pitted((22, 22, 30, 58))  # reaches over one side of the box only
+    assert estimate_outline(smooth(pixels), inside, ~inside) is None
+    assert estimate_outline(np.full(SIZE, 100, np.uint8), inside, ~inside) is None
+    everywhere = np.ones(SIZE, np.bool_)
+    assert estimate_outline(smooth(pixels), everywhere, ~everywhere) is None
+    assert estimate_outline(smooth(pixels), ~everywhere, everywhere) is None
+    kept = picture(box(20, 20, 60, 60), pixels=pixels)
+    assert kept.unknown is not None
+    assert (int(kept.kind_map.sum()), int(kept.unknown.sum())) == (1600, 0)
+
+
+def test_the_rest_of_a_box_is_not_known() -> None:
+    own = picture(box(40, 28, 60, 44))
+    assert own.unknown is not None
+    assert own.kind_map[31:41, 43:57].all()
+    inside = own.kind_map[28:44, 40:60] > 0
+    assert np.array_equal(inside, own.unknown[28:44, 40:60] == 0)
+    assert own.unknown.sum() == 20 * 16 - inside.sum() > 50
+    assert not own.kind_map[28, 40:60].any()
+    assert picture(outline()).unknown is None
+
+
+def test_drawn_outlines_count_before_boxes_and_other_defects_are_no_surface() -> None:
+    pixels = pitted((42, 30, 58, 42), (5, 5, 35, 60))
+    drawn = LabelledShape("dent", PolygonArea((((38.0, 30.0), (50.0, 30.0), (50.0, 42.0)),)), "a")
+    own = picture(drawn, box(40, 28, 60, 44), box(4, 4, 36, 61), pixels=pixels)
+    assert own.unknown is not None
+    assert not (own.unknown[shape_mask(drawn, SIZE)]).any()
+    assert own.kind_map[shape_mask(drawn, SIZE)].all()
+    assert own.kind_map[10:50, 10:30].all()  # the large pit does not hide the small one
+    assert own.kind_map[33:39, 46:54].all()
 
 
 def test_boxes_of_deeppcb_are_no_weak_labels() -> None:
     own = replace(sample(), kinds=("open",), boxes=(KindBox("open", 1, 1, 9, 9),))
-    assert box_numbers(own, SIZE) is None
+    assert estimate_outlines(own, pitted(), np.zeros(SIZE, np.uint8)) is None
     assert not is_boxed(own)
 
 
@@ -82,33 +145,30 @@ def test_a_sample_is_boxed_where_boxes_alone_show_its_defects() -> None:
     assert not is_boxed(sample())
 
 
-def test_cells_of_a_box_are_unknown_and_demanded_where_it_is_visible() -> None:
+def test_cells_that_are_not_known_have_no_target() -> None:
     pixels = np.full((64, 64), 128, np.uint8)
     marks = np.zeros((64, 64), np.uint8)
-    marks[10:20, 10:20] = BOXES_FROM + 4
+    marks[10:20, 10:20] = UNKNOWN_MARK
     marks[40:44, 40:44] = 1
     pixels[40:44, 40:44] = 20
-    full_px = np.zeros(256, np.int64)
-    full_px[BOXES_FROM + 4] = 100
-    target = box_target(pixels, marks, 2, LABELS, 100.0, full_px)
-    assert (target[5:10, 5:10] == UNKNOWN - 5).all()
+    target = target_with_unknown(pixels, marks, 2, LABELS, 100.0)
+    assert (target[5:10, 5:10] == UNKNOWN).all()
     assert (target < 0).sum() == 25
     drawn = np.where(marks == 1, marks, 0)
     expected = severity_target(pixels, drawn, 2, LABELS, 100.0)
     np.testing.assert_array_equal(target[target >= 0], expected[target >= 0])
-    full_px[BOXES_FROM + 4] = 400  # a quarter of it is visible
-    assert (box_target(pixels, marks, 2, LABELS, 100.0, full_px)[5:10, 5:10] == UNKNOWN).all()
-    # A box larger than the patch is demanded where it fills most of the patch.
-    marks[:] = BOXES_FROM
-    full_px[BOXES_FROM] = 10_000
-    assert (box_target(pixels, marks, 2, LABELS, 100.0, full_px) == UNKNOWN - 1).all()
+    marks[9:10, 10:20] = 1  # a cell of both is one of the defect
+    pixels[9:10, 10:20] = 20
+    marks[8:9, 10:20] = UNKNOWN_MARK
+    floor = LabelRecipe(floor=6.0)
+    assert (target_with_unknown(pixels, marks, 2, floor, 100.0)[4, 5:10] >= 6).all()
 
 
 def test_patches_of_boxed_pictures_hold_unknown_cells() -> None:
-    boxed = PatchSource((picture(box(40, 30, 60, 42)),), ("dent",), RECIPE, 100.0)
+    boxed = PatchSource((picture(box(40, 28, 60, 44)),), ("dent",), RECIPE, 100.0)
     targets = np.concatenate([boxed.batch(step)[1] for step in range(6)])
-    assert set(np.unique(targets).tolist()) <= {UNKNOWN - 1, UNKNOWN, 0.0}
-    assert (targets == UNKNOWN - 1).any()
+    assert targets.min() == UNKNOWN
+    assert targets.max() > 6
     assert (targets == 0.0).any()
 
 
@@ -147,41 +207,27 @@ def test_a_boxed_picture_gives_no_piece_to_others(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("logistic", [True, False])
-def test_no_cell_of_a_box_is_punished_and_its_strongest_are_demanded(logistic: bool) -> None:
+def test_no_cell_that_is_not_known_is_punished(logistic: bool) -> None:
     outputs = torch.linspace(-3.0, 3.0, 2 * 10 * 10).reshape(2, 1, 10, 10).requires_grad_()
     targets = torch.zeros(2, 1, 10, 10)
-    targets[0, 0, :4, :5] = UNKNOWN - 1
-    targets[1, 0, 6:, 6:] = UNKNOWN
-    left, sound, demand = without_boxes(outputs, targets, logistic=logistic)
-    assert demand is not None
-    assert (sound == 0).all()
-    (demand + l2(torch.sigmoid(left) if logistic else left, sound)).backward()
+    targets[0, 0, :4, :5] = UNKNOWN
+    targets[1, 0, 6:, 6:] = 9.0
+    left, known = without_unknown(outputs, targets, logistic=logistic)
+    assert (known[0] == 0).all()
+    assert torch.equal(known[1], targets[1])
+    l2(torch.sigmoid(left) if logistic else left, known).backward()
     assert outputs.grad is not None
     gradient = outputs.grad[:, 0]
-    pulled = gradient[0, :4, :5] < 0
-    assert int(pulled.sum()) == round(BOX_SHARE * 20)
-    values = outputs.detach()[0, 0, :4, :5]
-    assert values[pulled].min() > values[~pulled].max()
-    assert (gradient[0, :4, :5][~pulled] == 0).all()
-    assert (gradient[1, 6:, 6:] == 0).all()
-    assert (gradient[1, :6] != 0).all()
+    assert (gradient[0, :4, :5] == 0).all()
+    assert (gradient[0, 4:] != 0).all()
+    assert (gradient[1] != 0).all()
 
 
-def test_the_demand_of_a_box_is_met_at_its_severity() -> None:
-    targets = torch.full((1, 1, 4, 4), UNKNOWN - 1)
-    reached = torch.full((1, 1, 4, 4), BOX_SEVERITY)
-    assert without_boxes(reached, targets, logistic=False)[2] == 0.0
-    logits = [torch.full((1, 1, 4, 4), value) for value in (-2.0, 1.0986, 4.0)]
-    at = [float(without_boxes(each, targets, logistic=True)[2] or 0.0) for each in logits]
-    assert at[1] < min(at[0], at[2])
-
-
-def test_without_boxes_nothing_changes() -> None:
+def test_where_all_is_known_nothing_changes() -> None:
     outputs, targets = torch.randn(2, 1, 4, 4), torch.rand(2, 1, 4, 4)
-    left, same, demand = without_boxes(outputs, targets, logistic=True)
+    left, same = without_unknown(outputs, targets, logistic=True)
     assert left is outputs
     assert same is targets
-    assert demand is None
 
 
 def test_cells_of_whole_pictures_with_boxes_are_not_known() -> None:
@@ -197,13 +243,29 @@ def test_cells_of_whole_pictures_with_boxes_are_not_known() -> None:
     assert not np.isnan(targets[~bad]).any()
 
 
-def test_boxes_do_not_set_the_extent_of_a_defect() -> None:
-    good, boxed = picture(), picture(box(40, 30, 60, 42))
-    drawn = Picture(sample(outline()), good.pixels, good.kind_map)
-    assert apart_from_boxes((good, boxed)) == ((good,), (boxed,))
-    assert apart_from_boxes((good, boxed, drawn)) == ((good, drawn), ())
-    assert apart_from_boxes((boxed,)) == ((boxed,), ())
-    assert apart_from_boxes((good, drawn)) == ((good, drawn), ())
+def test_boxes_set_t_where_nothing_else_is_drawn() -> None:
+    good, boxed = picture(), picture(box(40, 28, 60, 44))
+    drawn = picture(outline())
+    assert set_t_by((good, boxed)) == (good, boxed)
+    assert set_t_by((good, boxed, drawn)) == (good, drawn)
+    assert set_t_by((good, drawn)) == (good, drawn)
+
+
+def test_a_region_in_the_rest_of_a_box_is_no_background() -> None:
+    own = picture(box(40, 28, 60, 44))
+    assert own.unknown is not None
+    assert not own.kind_map[28, 40:60].any()
+
+    def labels(place: tuple[slice, slice]) -> list[int]:
+        """The labels of regions that are reported there, at T and at half of it."""
+        cells = np.zeros((40, 48), np.float32)
+        cells[place] = 9.0
+        found = collect_regions((own,), (SeverityMap(cells, 1.0, 0, 2),), 6.0, 0.0)
+        return [region.label for region in found][1:]  # behind the annotated defect
+
+    assert labels(np.s_[2:5, 2:9]) == [0, 0]
+    assert labels(np.s_[16:20, 22:28]) == [1, 1]
+    assert labels(np.s_[14:15, 20:30]) == []
 
 
 def test_the_report_states_that_masks_are_boxes() -> None:
@@ -211,7 +273,8 @@ def test_the_report_states_that_masks_are_boxes() -> None:
     bad = [sample(box(1, 1, 5, 5), name=f"b{n}.png") for n in range(12)]
     assert unknowns([*good, *bad], ["dent"]) == (
         "Of those held back, 12 of 12 defective pictures have boxes in place of masks. Figures of "
-        "pixels compare with every pixel of a box, so they show little of the extent of a defect.",
+        "pixels compare with outlines that are estimated from the pictures, so they show little of "
+        "the true extent of a defect.",
     )
     (told, _) = unknowns([*good, *bad], ["dent", "pit"])[:2]
     assert told.startswith("Of those held back, 12 of 12")
@@ -230,7 +293,9 @@ def test_boxes_are_aligned_with_their_pixels() -> None:
     )
     found = find_alignment(pictures, AlignmentRecipe(use="auto"))
     assert found is not None
-    marked = (drawn[0] > 225).astype(np.uint8)
-    (aligned,) = align_pictures((replace(pictures[0], kind_map=marked, boxes=marked * 3),), found)
-    assert aligned.boxes is not None
-    np.testing.assert_array_equal(aligned.boxes, aligned.kind_map * 3)
+    marked = np.zeros(drawn[0].shape, np.uint8)
+    marked[100:156, 110:146] = 1
+    (aligned,) = align_pictures((replace(pictures[0], kind_map=marked, unknown=marked),), found)
+    assert aligned.unknown is not None
+    assert aligned.unknown.any()
+    np.testing.assert_array_equal(aligned.unknown, aligned.kind_map)

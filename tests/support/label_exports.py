@@ -321,7 +321,7 @@ def voc_xml(path: Path, image: str, size: tuple[int, int], drawn: Drawn, folder:
         objects.append(
             f"\t<object>\n\t\t<name>{kind}</name>\n\t\t<pose>Unspecified</pose>\n"
             "\t\t<truncated>0</truncated>\n\t\t<difficult>0</difficult>\n\t\t<bndbox>\n"
-            f"\t\t\t<xmin>{left + 1}</xmin>\n\t\t\t<ymin>{top + 1}</ymin>\n"
+            f"\t\t\t<xmin>{max(left, 1)}</xmin>\n\t\t\t<ymin>{max(top, 1)}</ymin>\n"
             f"\t\t\t<xmax>{right}</xmax>\n\t\t\t<ymax>{bottom}</ymax>\n\t\t</bndbox>\n\t</object>\n"
         )
     put(

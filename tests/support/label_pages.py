@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +26,9 @@ from edge.labelling import LabelService, LabelStore, Network, open_folder
 from edge.labelling.app import make_app
 from edge.labelling.guard import Access
 from edge.labelling.proposals import Proposer
+from edge.labelling.rescan import FolderWatch
 from edge.labelling.server import Address, open_socket, page_address, serve
+from edge.labelling.tls import PageCertificate
 
 SESSION, OTHER = "a" * 32, "b" * 32
 SIZE = (60, 80)  # height, width
@@ -50,6 +54,7 @@ class LabelPage:
     port: int
     url: str
     cookie: str = ""
+    tls: ssl.SSLContext | None = None
     _extra: dict[str, str] = field(default_factory=dict)
 
     def send(
@@ -63,6 +68,10 @@ class LabelPage:
     ) -> Answer:
         """Send a request with the cookie and, of a POST, the token; headers replace these."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        if self.tls is not None:
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=20, context=self.tls
+            )
         sent = {"cookie": self.cookie, "x-outfeed-token": self.access.token} | (headers or {})
         body = raw if raw is not None else None if fields is None else json.dumps(fields).encode()
         try:
@@ -101,25 +110,35 @@ def label_page(
     limit: float = 4.0,
     kinds: tuple[str, ...] = (),
     assume_good: bool = False,
+    certificate: PageCertificate | None = None,
+    authority: Path | None = None,
+    now_s: Callable[[], float] = time.monotonic,
 ) -> Iterator[LabelPage]:
-    """Serve a folder on a free port of this machine until the block ends."""
+    """Serve a folder on a free port of this machine until the block ends.
+
+    certificate: of a page by HTTPS. authority: the certificate that its clients trust. now_s: the
+    clock of the looks for new pictures.
+    """
     store = LabelStore(open_folder(folder, out), assume_good=assume_good)
-    service = LabelService(store)
+    watch = FolderWatch(store, now_s)
+    service = LabelService(store, watch=watch)
     if inspector is not None:
         waiting = [name for name in store.names if store.state(name).label == "none"]
         proposer = Proposer(inspector, limit, store.pixels, waiting)
         proposer.start()
         network = Network("small 1.0", kinds, limit, limit)
-        service = LabelService(store, proposer=proposer, network=network)
+        service = LabelService(store, proposer=proposer, network=network, watch=watch)
     listening = open_socket(Address("127.0.0.1", port))
-    access = Access(listening.getsockname()[1])
+    access = Access(listening.getsockname()[1], certificate)
     stop = threading.Event()
     app = make_app(service, access)
-    thread = threading.Thread(target=serve, args=(app, listening, stop), name="page")
+    options = {"certificate": certificate}
+    thread = threading.Thread(target=serve, args=(app, listening, stop), kwargs=options)
     thread.start()
     try:
-        url = page_address(listening, access.code)
-        yield LabelPage(service, access, listening.getsockname()[1], url)
+        url = page_address(listening, access.code, certificate)
+        tls = None if authority is None else ssl.create_default_context(cafile=str(authority))
+        yield LabelPage(service, access, listening.getsockname()[1], url, tls=tls)
     finally:
         stop.set()
         thread.join(10)

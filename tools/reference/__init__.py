@@ -13,6 +13,7 @@ from tools.reference import bundle_format, commands, configuration, log_events, 
 ROOT = Path(__file__).parents[2]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/configuration.md": configuration.page,
+    "docs/reference/central-configuration.md": configuration.central_page,
     "docs/reference/commands.md": commands.page,
     "docs/reference/bundle-format.md": bundle_format.page,
     "docs/reference/make.md": make.page,

@@ -264,6 +264,8 @@ class App {
       if (found.kinds.join("\n") !== this.kinds.join("\n")) this.showKinds(found.kinds);
       if (this.picture) this.picture.held_by = found.held[this.name] ?? "";
       this.showState();
+      const { none = 0, unfinished = 0 } = found.counts;
+      if (!this.name && none + unfinished > 0) await this.next(); // a picture came into the folder
     } catch (error) {
       this.say(error.message);
     }

@@ -1,0 +1,87 @@
+"""The whole central.toml as a frozen model, and the functions that read it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from central.config.sections import (
+    BrokerConfig,
+    CollectorConfig,
+    DatabaseConfig,
+    PictureFolderConfig,
+    RetentionConfig,
+    WebConfig,
+)
+from edge.config.section import ConfigSection
+from edge.errors import ConfigError
+from edge.validation_messages import describe, one_line
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class CentralConfig(ConfigSection):
+    """The configuration of the central system. Every section may be missing."""
+
+    broker: BrokerConfig = Field(default=BrokerConfig(), description="The MQTT broker.")
+    database: DatabaseConfig = Field(default=DatabaseConfig(), description="The database.")
+    web: WebConfig = Field(default=WebConfig(), description="The web pages.")
+    collector: CollectorConfig = Field(default=CollectorConfig(), description="The collector.")
+    pictures: PictureFolderConfig = Field(
+        default=PictureFolderConfig(), description="Pictures that stations upload."
+    )
+    retention: RetentionConfig = Field(
+        default=RetentionConfig(), description="The time for which rows are kept."
+    )
+
+
+def load_central(path: Path) -> CentralConfig:
+    """Read and check a central.toml.
+
+    Relative paths are taken from the folder of the file. Raises ConfigError with one line that
+    names the file and the key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text") from error
+    return parse_central(text, path)
+
+
+def parse_central(text: str, path: Path) -> CentralConfig:
+    """Check the text of a central.toml; ``path`` is its file. Raises ConfigError."""
+    try:
+        data = tomllib.loads(text.removeprefix("\ufeff"))
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is not TOML: nested too deeply") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: is not TOML: {one_line(error)}") from error
+    try:
+        config = CentralConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {describe(error)}") from error
+    folder = path.resolve().parent
+    return config.model_copy(
+        update={
+            "broker": _anchored(config.broker, folder),
+            "database": _anchored(config.database, folder),
+            "pictures": _anchored(config.pictures, folder),
+        }
+    )
+
+
+def _anchored(section: ConfigSection, folder: Path) -> ConfigSection:
+    """Return a copy of the section whose relative paths begin at ``folder``."""
+    paths = {
+        name: folder / value
+        for name in type(section).model_fields
+        if isinstance(value := getattr(section, name), Path)
+    }
+    return section.model_copy(update=paths)

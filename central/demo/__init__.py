@@ -1,0 +1,1 @@
+"""``outfeed-central demo``: the central system on one machine, with simulated stations."""

@@ -1,0 +1,184 @@
+"""The folder of received pictures: complete ones, parts of one, and a limit of its size."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from threading import Lock
+
+from edge.files import read_regular_file, write_durably
+from edge.pictures.file_name import PictureName, parse_name
+
+_log = logging.getLogger(__name__)
+
+_PARTS = 1000
+"""Part numbers whose pictures share a folder."""
+
+_PARTIAL = ".partial"
+_REMOVED = "removed"
+_FREED_SHARE = 0.05
+_MAX_REMOVED_BYTES = 64
+
+
+class HasPicture(Enum):
+    """The presence of a picture in the folder. REMOVED: it was there, and was removed for space."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    NOTHING = "nothing"
+    REMOVED = "removed"
+
+
+class AppendResult(Enum):
+    """The result of one piece of a picture. WRONG: the digest of the whole differs."""
+
+    MORE = "more"
+    COMPLETE = "complete"
+    OTHER_OFFSET = "other offset"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """The presence of a picture, with the number of its bytes."""
+
+    has: HasPicture
+    offset: int = 0
+
+
+class PictureFolder:
+    """The pictures below one folder: STATION/JOURNAL/THOUSANDS/NAME.
+
+    JOURNAL and NAME are those of the station (``PictureName``). So the pictures of a part are found
+    by its journal and number, without a database. Above ``max_bytes`` the oldest received ones are
+    removed. Any thread may call; calls for one picture are serialised by the caller.
+    """
+
+    def __init__(self, root: Path, max_bytes: int) -> None:
+        """Create the folder, and measure it. Blocks. Raises OSError."""
+        root.mkdir(parents=True, exist_ok=True)
+        self._root = root
+        self._max_bytes = max_bytes
+        self._lock = Lock()
+        self._used_bytes = sum(size for _, size, _ in self._files())
+
+    @property
+    def used_bytes(self) -> int:
+        """The size of all pictures, complete or not."""
+        return self._used_bytes
+
+    def state(self, station: str, name: PictureName) -> FolderState:
+        """Return what the folder has of a picture."""
+        path = self._path(station, name)
+        if path.is_file():
+            return FolderState(HasPicture.COMPLETE, path.stat().st_size)
+        partial = path.with_name(path.name + _PARTIAL)
+        if partial.is_file():
+            return FolderState(HasPicture.PARTIAL, partial.stat().st_size)
+        if name.number <= self._removed_to(station, name.journal):
+            return FolderState(HasPicture.REMOVED)
+        return FolderState(HasPicture.NOTHING)
+
+    def append(
+        self,
+        station: str,
+        name: PictureName,
+        offset: int,
+        piece: bytes,
+        *,
+        total: int,
+        sha256: bytes,
+    ) -> AppendResult:
+        """Append a piece of a picture at ``offset``. Blocks for the disk. Raises OSError.
+
+        The picture is complete with ``total`` bytes of the right digest. With another digest all of
+        it is removed.
+        """
+        path = self._path(station, name)
+        partial = path.with_name(path.name + _PARTIAL)
+        if offset != self.state(station, name).offset:
+            return AppendResult.OTHER_OFFSET
+        self._make_space(len(piece))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("ab") as file:
+            file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        self._count(len(piece))
+        if offset + len(piece) < total:
+            return AppendResult.MORE
+        with partial.open("rb") as file:
+            digest = hashlib.sha256(file.read(total + 1)).digest()
+        if digest != sha256:
+            partial.unlink()
+            self._count(-(offset + len(piece)))
+            return AppendResult.WRONG
+        partial.replace(path)
+        return AppendResult.COMPLETE
+
+    def find(self, station: str, journal: str, part_id: int) -> list[Path]:
+        """Return the pictures of a part, the oldest first. journal: its whole UUID."""
+        folder = self._root / station / journal[:8] / str(part_id // _PARTS)
+        try:
+            found = [(parse_name(path.name), path) for path in folder.iterdir()]
+        except OSError:
+            return []
+        named = [(name, path) for name, path in found if name is not None]
+        return [path for name, path in sorted(named) if name.part_id == part_id]
+
+    def _path(self, station: str, name: PictureName) -> Path:
+        group = str(name.part_id // _PARTS)
+        return self._root / station / name.journal / group / str(name)
+
+    def _files(self) -> list[tuple[float, int, Path]]:
+        """Return time, size and path of each picture."""
+        files = []
+        for path in self._root.glob("*/*/*/*.png*"):
+            try:
+                state = path.stat()
+            except OSError:
+                continue
+            files.append((state.st_mtime, state.st_size, path))
+        return files
+
+    def _count(self, change_bytes: int) -> None:
+        with self._lock:
+            self._used_bytes += change_bytes
+
+    def _make_space(self, need_bytes: int) -> None:
+        """Remove the oldest pictures until the piece fits, and some more."""
+        with self._lock:
+            if self._used_bytes + need_bytes <= self._max_bytes:
+                return
+            goal = self._max_bytes * (1 - _FREED_SHARE) - need_bytes
+            files = sorted(self._files())
+            self._used_bytes = sum(size for _, size, _ in files)
+            for _, size, path in files:
+                if self._used_bytes <= goal:
+                    break
+                name = parse_name(path.name.removesuffix(_PARTIAL))
+                path.unlink(missing_ok=True)
+                self._used_bytes -= size
+                if name is not None:
+                    self._note_removed(path.parents[1], name.number)
+
+    def _note_removed(self, folder: Path, number: int) -> None:
+        """Remember the highest removed number, so that a station does not send it again."""
+        file = folder / _REMOVED
+        if number > _number_in(file):
+            write_durably(file, f"{number}\n".encode())
+
+    def _removed_to(self, station: str, journal: str) -> int:
+        return _number_in(self._root / station / journal / _REMOVED)
+
+
+def _number_in(file: Path) -> int:
+    try:
+        text = read_regular_file(file, _MAX_REMOVED_BYTES).decode("ascii").strip()
+        return int(text) if text.isdigit() else -1
+    except (OSError, ValueError):
+        return -1

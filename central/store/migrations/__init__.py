@@ -1,0 +1,1 @@
+"""The migrations of the database, which alembic runs in order."""

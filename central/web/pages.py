@@ -1,0 +1,51 @@
+"""The templates of the pages, and how they show numbers and times."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+def make_templates() -> Environment:
+    """Return the templates. Every value is escaped for HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=format_percent, number=format_number, moment=format_moment, iso=format_iso
+    )
+    return environment
+
+
+def format_percent(share: float | None) -> str:
+    """Return a share as a percentage with one digit; a dash for None."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def format_number(value: float | None, digits: int = 1) -> str:
+    """Return a number with some digits behind the point; a dash for None."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def format_moment(at_us: int | None) -> str:
+    """Return a time as date and time of day in UTC; a dash for None."""
+    return "–" if at_us is None else f"{_moment(at_us):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def format_iso(at_us: int | None) -> str:
+    """Return a time as RFC 3339, for the page's script; empty for None."""
+    if at_us is None:
+        return ""
+    return _moment(at_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment(at_us: int) -> datetime:
+    return datetime.fromtimestamp(at_us / 1e6, timezone.utc)

@@ -1,0 +1,40 @@
+// The live part of the wall, and times in the time zone of the browser. The text of a server-sent
+// event is HTML from the server's own template, in which every value is escaped.
+"use strict";
+
+const format = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+
+function showTimes(root) {
+  for (const each of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(each.dateTime);
+    if (each.dateTime && !Number.isNaN(moment.getTime())) {
+      each.title = each.textContent;
+      each.textContent = format.format(moment);
+    }
+  }
+}
+
+function watch(target) {
+  const link = document.getElementById("link");
+  const source = new EventSource(target.dataset.live);
+  source.addEventListener("wall", (event) => {
+    link.hidden = true;
+    // A person who has moved to a link of the wall keeps the focus.
+    const focused = target.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    target.innerHTML = event.data;
+    showTimes(target);
+    if (focused) {
+      const again = [...target.querySelectorAll("a")].find((each) => each.getAttribute("href") === focused);
+      if (again) again.focus();
+    }
+  });
+  source.addEventListener("error", () => {
+    // The browser connects again by itself.
+    link.textContent = "No connection to the central system. The figures are old.";
+    link.hidden = false;
+  });
+}
+
+showTimes(document);
+const wall = document.querySelector("[data-live]");
+if (wall) watch(wall);

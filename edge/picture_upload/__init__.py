@@ -1,0 +1,1 @@
+"""Upload of stored pictures to the central system, over HTTPS, in a process of its own."""
