@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import UsageError
+from models.data.dataset import DataError
 from models.ladder.board import BoardTime, read_board
 from models.ladder.measure import TIMES, measure
 from models.ladder.record import BudgetRecord, ChainTime, Measured, RungTime, Subject
 from models.ladder.rungs import LADDER
+
+log = logging.getLogger(__name__)
 
 THIS = "this"
 # Share of the budget that is kept for the copy of the frame, the journal, and other load.
@@ -64,8 +68,8 @@ def choose(budget: TimeBudget, frames: Frames, folder: Path) -> BudgetRecord:
     """Time every rung, and return the record with the largest one that fits the budget.
 
     Blocks for some minutes at the first call, see ``measure``. folder: for the measured times.
-    Raises UsageError, one line, where no rung fits, and DataError for a file of a board that cannot
-    be used.
+    Raises UsageError, one line, where no rung fits. Raises DataError for a file of a board that
+    cannot be used, and where no rung can be timed.
     """
     board = None
     if budget.target != THIS:
@@ -74,11 +78,15 @@ def choose(budget: TimeBudget, frames: Frames, folder: Path) -> BudgetRecord:
     subjects = [frames.subject(name) for name in names]
     known = () if board is None or board.subject in subjects else (board.subject,)
     measured = measure((*subjects, *known), frames.kinds, folder)
+    for each in measured.not_timed:
+        log.warning("ladder %s is not timed: %s", each.subject.name, each.reason)
     scale = _scale(board, measured)
     by_name = {time.subject: time for time in measured.times}
     region_ms = measured.region_ms * scale.typical
     rungs = _times([by_name.get(frames.subject(r.network)) for r in LADDER], scale, region_ms)
     methods = _times([by_name.get(frames.subject(m)) for m in budget.methods], scale, region_ms)
+    if not rungs:
+        raise DataError("no network of the ladder can be timed on this machine")
     fitting = [rung for rung in rungs if rung.needs_ms <= budget.ms]
     place = "this machine" if board is None else budget.target
     if not fitting:
@@ -167,7 +175,12 @@ def _scale(board: BoardTime | None, measured: Measured) -> _Scale:
             f"{engines}"
         )
         return _Scale(1.0, None, method)
-    here = next(time for time in measured.times if time.subject == board.subject)
+    here = next((time for time in measured.times if time.subject == board.subject), None)
+    if here is None:
+        raise DataError(
+            f"{board.subject.name} cannot be timed here at {board.subject.size} px, so times of "
+            "the board cannot be estimated"
+        )
     scale = board.p50_ms / here.p50_ms
     method = (
         f"an estimate: {board.subject.name} takes {board.p50_ms:.3g} ms at {board.subject.size} px "

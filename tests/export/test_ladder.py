@@ -15,6 +15,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[
 
 from edge.bundle import parse_bundle, write_bundle
 from edge.chain.load import build_inspector, prove
+from edge.errors import OutfeedError
 from edge.images import decode_image
 from edge.records import Decision, Frame
 from export.budget import budget_words, check_budget
@@ -26,7 +27,7 @@ from export.options import ExportOptions
 from export.pack import Exported
 from export.page import render
 from models.ladder.measure import TimingRequest
-from models.ladder.record import BudgetRecord, Measured, RungTime, Subject
+from models.ladder.record import BudgetRecord, ChainTime, Measured, RungTime, Subject
 from models.runs.run import Run
 from tests.export.conftest import OPTIONS
 
@@ -162,3 +163,39 @@ def test_the_export_records_and_shows_whether_the_budget_is_met(
     assert done.record.budget is not None
     assert done.record.budget.is_met
     assert budget_words(done.record.budget) in pages[0]
+
+
+def test_the_less_disturbed_of_two_passes_counts_and_a_refusal_leaves_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lean = NANO.model_copy(update={"name": "lean"})
+
+    class Untrained:
+        def __init__(self, name: str, _channels: int) -> None:
+            self.name = name
+
+        def bundle(self, _subject: Subject) -> bytes:
+            return self.name.encode()
+
+    order: list[str] = []
+    times_ms = iter((9.0, 4.0, 3.0, 8.0))
+
+    def time(subject: Subject, path: Path, seconds: float) -> ChainTime:
+        assert path.read_bytes() == subject.name.encode()
+        assert seconds == 1.0
+        order.append(subject.name)
+        ms = next(times_ms)
+        if ms == 3.0:
+            raise OutfeedError("crashed")
+        return ChainTime(subject=subject, engine="ort", frames=1, p50_ms=ms, p99_ms=ms)
+
+    monkeypatch.setattr(timing, "UntrainedNetwork", Untrained)
+    monkeypatch.setattr(timing, "_time", time)
+    monkeypatch.setattr(timing, "region_ms", lambda *_: 0.1)
+    request = TimingRequest(subjects=(NANO, lean), kinds=1, seconds=2.0)
+    measured = timing.measure(request, tmp_path)
+    assert order == ["nano", "lean", "lean", "nano"]
+    assert [(each.subject.name, each.p50_ms) for each in measured.times] == [("nano", 8.0)]
+    assert [(each.subject.name, each.reason) for each in measured.not_timed] == [
+        ("lean", "crashed")
+    ]

@@ -9,8 +9,9 @@ import pytest
 pytest.importorskip("torch")
 
 from edge.errors import UsageError
+from models.data.dataset import DataError
 from models.ladder.budget import RESERVE, Frames, TimeBudget, choose, lines, needs_ms
-from models.ladder.record import Subject
+from models.ladder.record import ChainTime, Measured, NotTimed, Subject
 from tests.support.boards import write_report
 from tests.support.rung_times import replace_times
 
@@ -88,3 +89,22 @@ def test_a_disturbed_measurement_is_named(asked: list[Subject], tmp_path: Path) 
 def test_a_budget_is_a_positive_number(ms: float) -> None:
     with pytest.raises(UsageError, match="expected more than 0"):
         TimeBudget(ms)
+
+
+def test_networks_that_cannot_be_timed_are_named_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nano = FRAMES.subject("nano")
+    time = ChainTime(subject=nano, engine="ort", frames=1, p50_ms=1.0, p99_ms=1.0)
+    lost = NotTimed(subject=FRAMES.subject("lean"), reason="crashed")
+    answer = Measured(processor="a PC", region_ms=0.1, times=(time,), not_timed=(lost,))
+    monkeypatch.setattr("models.ladder.budget.measure", lambda *_: answer)
+    assert choose(TimeBudget(50.0), FRAMES, tmp_path).chosen == "nano"
+    assert "ladder lean is not timed: crashed" in caplog.text
+    path = write_report(tmp_path / "pi.json", {"200x150": (15000.0, 18000.0)})
+    with pytest.raises(DataError, match="lean cannot be timed here at 200x150 px"):
+        choose(TimeBudget(50.0, str(path)), FRAMES, tmp_path)
+    nothing = answer.model_copy(update={"times": ()})
+    monkeypatch.setattr("models.ladder.budget.measure", lambda *_: nothing)
+    with pytest.raises(DataError, match="no network of the ladder can be timed"):
+        choose(TimeBudget(50.0), FRAMES, tmp_path)
