@@ -16,10 +16,11 @@ from edge.engines.engine import Engine
 from edge.engines.ort import OrtEngine
 from edge.errors import OutfeedError
 from export.builds import Workshop, float_build
-from export.certificate import Certified, certificate_for, certify
+from export.certificate import CERTIFIED, Certified, certificate_for, certify
 from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
 from export.errors import BuildFailure, ExportError, ParityError
 from export.golden import Golden, choose_golden
+from export.kept_steps import NOTHING_KEPT, KeptSteps, steps_of
 from export.latency import Latency, measure
 from export.operating_point import choose_point, stricter_part_threshold
 from export.options import ExportOptions
@@ -75,10 +76,12 @@ class Exported:
         return "; ".join(str(each) for each in self.failures)
 
 
-def build_bundle(run: Run, options: ExportOptions) -> Exported:
+def build_bundle(run: Run, options: ExportOptions, *, keep_steps: bool = False) -> Exported:
     """Make the bundle of a completed run. Blocks for minutes. Raises ExportError, DataError.
 
-    An empty ``options.name`` uses the name of the run's folder.
+    An empty ``options.name`` uses the name of the run's folder. keep_steps: keep finished steps in
+    the run's folder, from which the same export goes on after an interruption. The caller deletes
+    them (export/kept_steps.py).
     """
     if options.max_false_rejects is not None:
         require_good_in(run.result().metrics.get("float", {}), f"{run.folder}'s held-back pictures")
@@ -108,7 +111,22 @@ def build_bundle(run: Run, options: ExportOptions) -> Exported:
         points = points_of(outcomes) if by_t else severity_points(outcomes, own)
         first = choose(points, options.max_false_rejects)
         source = replace(source, draft=_at(source.draft, first))
-    return _choose_and_pack(source, _make_builds(source, options), points, options)
+    steps = _steps(source, options) if keep_steps else NOTHING_KEPT
+    return _choose_and_pack(source, _make_builds(source, options, steps), points, options, steps)
+
+
+def _steps(source: ExportSource, options: ExportOptions) -> KeptSteps:
+    """Return the kept steps for what every step of this export follows from.
+
+    Not the parity limits: an export that they refused goes on with others.
+    """
+    samples = (*source.train, *(picture.sample for picture in source.held_back))
+    settings = (options.calibration_frames, options.search_parts, _unnamed(source.draft))
+    return steps_of(source.run, samples, settings)
+
+
+def _unnamed(manifest: Manifest) -> Manifest:
+    return manifest.model_copy(update={"name": "", "version": ""})
 
 
 def _choose_and_pack(
@@ -116,6 +134,7 @@ def _choose_and_pack(
     build_set: _BuildSet,
     points: Sequence[OperatingPoint],
     options: ExportOptions,
+    steps: KeptSteps,
 ) -> Exported:
     """Certify the builds, choose T and golden frames, and pack the builds within their limits.
 
@@ -127,7 +146,9 @@ def _choose_and_pack(
     known: Certified | None = None
     while True:
         try:
-            certified_builds = _certify(source, build_set.in_float, builds, points, options, known)
+            certified_builds = _certify(
+                source, [build_set.in_float, *builds], points, options, steps, known
+            )
             golden = _golden(source, certified_builds)
         except BuildFailuresError as error:
             failures += error.failures
@@ -189,17 +210,19 @@ class _Certified:
 
 def _certify(
     source: ExportSource,
-    in_float: Build,
-    builds: Sequence[Build],
+    every: Sequence[Build],
     points: Sequence[OperatingPoint],
     options: ExportOptions,
+    steps: KeptSteps,
     known: Certified | None,
 ) -> _Certified:
     """Choose T and compare the builds with torch at this T.
 
-    known: an earlier comparison that includes these builds. It is still valid where T is the run's.
-    Raises BuildFailuresError with the builds that exceed a limit.
+    every: the build in float, then those to pack. known: an earlier comparison that includes them.
+    It is still valid where T is the run's. Raises BuildFailuresError with the builds that exceed a
+    limit.
     """
+    builds = every[1:]
     manifest = source.draft.model_copy(update={"builds": tuple(b.manifest for b in builds)})
     point: OperatingPoint | None = None
     limit = options.max_false_rejects
@@ -220,7 +243,13 @@ def _certify(
         manifest = _at(manifest, point)
     certified = known
     if certified is None or limit is not None:
-        certified = certify(source, manifest, [in_float, *builds], options.limits)
+        files = [data for build in every for data in build.files.values()]
+        certified = steps.of(
+            "certificate",
+            (_unnamed(manifest), options.limits, *files),
+            CERTIFIED,
+            lambda: certify(source, manifest, every, options.limits),
+        )
     names = {build.name for build in builds}
     failures = [each for each in certified.failures if each.build in names]
     failures += _too_strict(certified, names - {each.build for each in failures}, limit)
@@ -287,7 +316,7 @@ class _BuildSet:
     failures: tuple[BuildFailure, ...] = ()
 
 
-def _make_builds(source: ExportSource, options: ExportOptions) -> _BuildSet:
+def _make_builds(source: ExportSource, options: ExportOptions, steps: KeptSteps) -> _BuildSet:
     formats = tuple(name for name in options.formats if name in source.formats)
     if not formats:
         raise ExportError(
@@ -303,6 +332,7 @@ def _make_builds(source: ExportSource, options: ExportOptions) -> _BuildSet:
             calibration_frames=options.calibration_frames,
             search_parts=options.search_parts,
             limits=options.limits,
+            steps=steps,
         )
     with stage("tracing the networks"):
         in_float = workshop.float_onnx()

@@ -17,6 +17,7 @@ from edge.errors import UsageError
 from models.data.dataset import DataError
 from models.runs.run import Run
 from models.training import auto
+from models.training.device import AUTO, choose_device, usable_cores
 from models.training.job import TrainingJob, run_job
 from models.training.recipe import Recipe, load_recipe
 
@@ -58,6 +59,7 @@ def train(
     max_false_rejects: float | None = None,
     begin_from: str | os.PathLike[str] | None = None,
     threads: int = 0,
+    device: str = AUTO,
 ) -> TrainingRun:
     """Train on a folder of pictures, choose T, evaluate on held-back pictures and write a report.
 
@@ -78,6 +80,8 @@ def train(
             marks. "auto" is then the recipe of this run.
         threads: processor cores to use; 0 for all that the process may use. torch's number of
             threads is restored afterwards.
+        device: on which networks learn: "cpu", "cuda", "mps", or "auto" for a GPU where torch sees
+            one. T, limits and figures are measured on the processor.
 
     Returns:
         The run, complete.
@@ -85,7 +89,7 @@ def train(
     Raises:
         DataError: the data or the recipe cannot be used, or ``out`` holds another run. The message
             is one line; of a folder with several faults it has one line for each.
-        UsageError: ``max_false_rejects`` or ``threads`` cannot be used.
+        UsageError: ``max_false_rejects``, ``threads`` or ``device`` cannot be used.
         OSError: a file cannot be written.
         KeyboardInterrupt: the training was interrupted. Its state is saved.
     """
@@ -94,9 +98,17 @@ def train(
     if max_false_rejects is not None and not 0 < max_false_rejects < 1:
         raise UsageError(f"max_false_rejects is {max_false_rejects}; expected a share, 0 to 1")
     begun = None if begin_from is None else Run(Path(begin_from))
-    job = TrainingJob(Path(data), Path(out), _settings(recipe), groups, max_false_rejects, begun)
+    job = TrainingJob(
+        data=Path(data),
+        out=Path(out),
+        recipe=_settings(recipe),
+        groups=groups,
+        max_false_rejects=max_false_rejects,
+        begun=begun,
+        device=choose_device(device),
+    )
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or usable_cores())
     try:
         done = run_job(job)
     finally:

@@ -11,6 +11,7 @@ import numpy as np
 from edge.bundle.manifest import Format
 from models.methods.file_detector import FileDetector
 from models.networks import DetectorNetwork
+from models.training.device import CPU, TrainingDevice
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
@@ -28,7 +29,8 @@ class TrainingTask:
 
     pictures: those to train on. held_back: the validation pictures; good parts among them set the
     scale of severity. kinds: names of the kinds of defects. channels: 1 or 3. checkpoint: file from
-    which a killed training continues.
+    which a killed training continues. device: on which its networks learn; the trained detector is
+    on the processor.
     """
 
     pictures: tuple[Picture, ...]
@@ -37,6 +39,7 @@ class TrainingTask:
     channels: int
     recipe: Recipe
     checkpoint: Path
+    device: TrainingDevice = CPU
 
     @property
     def good(self) -> tuple[Picture, ...]:

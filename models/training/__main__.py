@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from models.data.dataset import DataError
 from models.evaluation.tradeoff import parse_share
 from models.runs.run import Run
 from models.training import auto
+from models.training.device import AUTO, TrainingDevice, choose_device, usable_cores
 from models.training.interrupts import Interrupted, as_keyboard
 from models.training.job import TrainingJob, keep_result, run_job
 from models.training.progress import announced
@@ -54,6 +54,13 @@ def main(
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")] = 0,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Device on which networks learn: cpu, cuda, mps, or auto for a GPU where torch "
+            "sees one."
+        ),
+    ] = AUTO,
     track: Annotated[
         str,
         typer.Option(
@@ -67,12 +74,11 @@ def main(
     try:
         with as_keyboard():
             job = _job(data, out, recipe, groups, max_false_rejects)
-            if begun is not None:
-                job = replace(job, begun=Run(begun))
+            job = replace(job, device=_device(device), begun=Run(begun) if begun else None)
             out.mkdir(parents=True, exist_ok=True)
             _log_to(out / "train.log")
             # torch's default uses one thread for two hyper-threads, so half of the cores are idle.
-            torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+            torch.set_num_threads(threads or usable_cores())
             with announced(), tracked(_tracker(track), out) as tracker:
                 done = run_job(job)
                 if tracker is not None:
@@ -99,6 +105,14 @@ def _job(
     except DataError as error:
         raise UsageError(str(error)) from error
     return TrainingJob(data, out, loaded, groups, limit)
+
+
+def _device(name: str) -> TrainingDevice:
+    """Return the device that --device names. Raises UsageError."""
+    try:
+        return choose_device(name)
+    except UsageError as error:
+        raise UsageError(f"--{error}") from error
 
 
 def _tracker(name: str) -> TrackerName | None:

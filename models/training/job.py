@@ -18,6 +18,7 @@ from models.report import write_report
 from models.report.write import REPORT
 from models.runs.run import Run, open_data
 from models.training import auto
+from models.training.device import CPU, TrainingDevice
 from models.training.progress import track
 from models.training.recipe import Recipe, SplitRecipe, as_toml
 from models.training.session import train_folder
@@ -39,6 +40,7 @@ class TrainingJob:
         max_false_rejects: limit of the share of good parts that are rejected, 0 to 1; None keeps
             that of the recipe.
         begun: a finished run whose network learns further, by its recipe unless one is given.
+        device: on which networks learn. It is no part of the run: another one may continue it.
     """
 
     data: Path
@@ -47,6 +49,7 @@ class TrainingJob:
     groups: str | None = None
     max_false_rejects: float | None = None
     begun: Run | None = None
+    device: TrainingDevice = CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,16 @@ def run_job(job: TrainingJob) -> JobResult:
         comparison = _compare(dataset, job)
         if comparison is not None:
             return JobResult(Run(job.out), job.out / REPORT, comparison)
-    train_folder(job.data, recipe, job.out, job.groups, job.begun, job.max_false_rejects)
+    log.info("device %s", job.device)
+    train_folder(
+        job.data,
+        recipe,
+        job.out,
+        job.groups,
+        job.begun,
+        job.max_false_rejects,
+        device=job.device,
+    )
     run = Run(job.out)
     return JobResult(run, write_report(run), None)
 
@@ -126,4 +138,5 @@ def _compare(dataset: DataSet, job: TrainingJob) -> CandidateComparison | None:
         return None
     for warning in auto.series(dataset.samples):
         log.info("auto warning: %s", warning)
-    return run_plan(job.data, job.out, plan, job.groups, limit)
+    log.info("device %s", job.device)
+    return run_plan(job.data, job.out, plan, job.groups, limit, device=job.device)

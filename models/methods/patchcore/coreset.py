@@ -32,8 +32,9 @@ def project(points: Tensor, dimensions: int, seed: int) -> Tensor:
 def greedy_coreset(points: Tensor, count: int, seed: int) -> Tensor:
     """Return the indices of ``count`` points, each the farthest from those chosen before it.
 
-    points: float32 N×F. The first one is drawn by ``seed``. There are fewer where all other points
-    equal a chosen one. Blocks for about count · N · F / 3e10 s on one core.
+    points: float32 N×F, on any device; the indices are on the processor. The first one is drawn by
+    ``seed``. There are fewer where all other points equal a chosen one. Blocks for about
+    count · N · F / 3e10 s on one core.
 
     The result is that of choosing one at a time. A round takes the CANDIDATES farthest points and
     chooses among them as long as the farthest one is at least as far as the last candidate was at
@@ -45,14 +46,14 @@ def greedy_coreset(points: Tensor, count: int, seed: int) -> Tensor:
     equal = EQUAL * float(squares.mean())
     drawn = torch.Generator().manual_seed(seed)
     chosen = [int(torch.randint(len(points), (1,), generator=drawn))]
-    least = torch.full((len(points),), torch.inf)
+    least = torch.full_like(squares, torch.inf)
     _approach(points, squares, least, chosen)
     while len(chosen) < count:
         far = least.topk(min(CANDIDATES, len(points)))
         if far.values[0] <= equal:
             break
         new = _choose(points[far.indices], far.values, count - len(chosen), equal)
-        rows = far.indices[new].tolist()
+        rows = far.indices[new].cpu().tolist()
         _approach(points, squares, least, rows)
         chosen += rows
     return torch.tensor(chosen)

@@ -40,6 +40,7 @@ def _trained(task: TrainingTask, network: DetectorNetwork | None) -> TrainedMeth
         task.checkpoint,
         task.held_back,
         network=network,
+        device=task.device,
     )
     return TrainedMethod(trained, loss)
 
