@@ -19,6 +19,7 @@ from export.builds import Workshop, float_build
 from export.certificate import CERTIFIED, Certified, certificate_for, certify
 from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
 from export.errors import BuildFailure, ExportError, ParityError
+from export.estimate import CERTIFYING, CHOOSING, ONNX, TFLITE, TRACING, phases_of
 from export.golden import Golden, choose_golden
 from export.kept_steps import NOTHING_KEPT, KeptSteps, steps_of
 from export.latency import Latency, measure
@@ -40,6 +41,7 @@ from models.evaluation.tradeoff import (
 from models.methods.registry import decides_by_t
 from models.report.limits import unknowns
 from models.runs.run import Run
+from models.training.forecast import forecast, phase
 from models.training.progress import stage
 
 log = logging.getLogger(__name__)
@@ -112,7 +114,9 @@ def build_bundle(run: Run, options: ExportOptions, *, keep_steps: bool = False) 
         first = choose(points, options.max_false_rejects)
         source = replace(source, draft=_at(source.draft, first))
     steps = _steps(source, options) if keep_steps else NOTHING_KEPT
-    return _choose_and_pack(source, _make_builds(source, options, steps), points, options, steps)
+    with forecast(phases_of(source, options)):
+        builds = _make_builds(source, options, steps)
+        return _choose_and_pack(source, builds, points, options, steps)
 
 
 def _steps(source: ExportSource, options: ExportOptions) -> KeptSteps:
@@ -146,10 +150,12 @@ def _choose_and_pack(
     known: Certified | None = None
     while True:
         try:
-            certified_builds = _certify(
-                source, [build_set.in_float, *builds], points, options, steps, known
-            )
-            golden = _golden(source, certified_builds)
+            with phase(CERTIFYING):
+                certified_builds = _certify(
+                    source, [build_set.in_float, *builds], points, options, steps, known
+                )
+            with phase(CHOOSING):
+                golden = _golden(source, certified_builds)
         except BuildFailuresError as error:
             failures += error.failures
             known = error.certified or known
@@ -326,7 +332,7 @@ def _make_builds(source: ExportSource, options: ExportOptions, steps: KeptSteps)
     if options.precision == "float32" or not source.quantised:
         in_float = float_build(source)
         return _BuildSet(in_float, [in_float])
-    with stage("reading pictures to calibrate on and tracing the networks"):
+    with phase(TRACING), stage("reading pictures to calibrate on and tracing the networks"):
         workshop = Workshop(
             source,
             calibration_frames=options.calibration_frames,
@@ -342,7 +348,7 @@ def _make_builds(source: ExportSource, options: ExportOptions, steps: KeptSteps)
     latency: tuple[Latency, ...] = ()
     keep_float: tuple[str, ...] = ()
     try:
-        with stage("ONNX in int8"):
+        with phase(ONNX), stage(ONNX):
             int8, metrics = workshop.int8_onnx(keep_float=options.keep_float)
     except ExportError as error:
         failures.append(BuildFailure("onnx-int8", f"onnx-int8 cannot be made: {error}"))
@@ -353,7 +359,7 @@ def _make_builds(source: ExportSource, options: ExportOptions, steps: KeptSteps)
         latency = measure({b.name: _engine(source, b) for b in (int8, in_float)})
     if "tflite" in formats:
         try:
-            with stage("TFLite in int8"):
+            with phase(TFLITE), stage(TFLITE):
                 builds["tflite"], more = workshop.int8_tflite(keep_float)
             tried += more
         except OutfeedError as error:

@@ -131,8 +131,7 @@ def _expected(prepared: _Prepared, out: Path, device: TrainingDevice) -> dict[st
     slowness, usual = measure_slowness(), load_recipe("lean")
     report = slowness * REPORT_S * sides.held_back
     expected = {
-        name: report
-        + sum(phases_of(recipe or load_recipe("lean"), sides, device, slowness).values())
+        name: report + sum(phases_of(recipe or usual, sides, device, slowness).values())
         for name, recipe in recipes.items()
         if not Run(out / name).result_path.exists()
     }

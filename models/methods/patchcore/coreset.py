@@ -53,7 +53,7 @@ def greedy_coreset(points: Tensor, count: int, seed: int) -> Tensor:
         if far.values[0] <= equal:
             break
         new = _choose(points[far.indices], far.values, count - len(chosen), equal)
-        rows = far.indices[new].cpu().tolist()
+        rows = far.indices.cpu()[new].tolist()
         _approach(points, squares, least, rows)
         chosen += rows
     return torch.tensor(chosen)
@@ -79,9 +79,10 @@ def _choose(candidates: Tensor, distances: Tensor, most: int, equal: float) -> l
 
 def _approach(points: Tensor, squares: Tensor, least: Tensor, rows: list[int]) -> None:
     """Reduce ``least``, the squared distance of each point, by the distances from some points."""
-    others, sizes = points[rows], squares[rows]
+    at = torch.tensor(rows)
+    others, sizes = points[at], squares[at]
     for start in range(0, len(points), CHUNK):
         part = slice(start, start + CHUNK)
         closest = torch.addmm(sizes, points[part], others.T, alpha=-2.0).amin(1)
         torch.minimum(least[part], (squares[part] + closest).clamp(min=0.0), out=least[part])
-    least[rows] = 0.0
+    least[at] = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -44,12 +45,17 @@ def _recipe(**options: object) -> Recipe:
     )
 
 
-def _task(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) -> TrainingTask:
-    return TrainingTask(pictures, HELD_BACK, (), 1, recipe, Path("unused"))
+def _task(
+    recipe: Recipe, pictures: tuple[Picture, ...], checkpoint: Path, channels: int = 1
+) -> TrainingTask:
+    held_back = HELD_BACK if channels == 1 else ()
+    return TrainingTask(pictures, held_back, (), channels, recipe, checkpoint)
 
 
 def _train(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) -> ReverseDistillationDetector:
-    network = METHODS["reverse-distillation"].train(_task(recipe, pictures)).detector
+    with TemporaryDirectory() as folder:
+        task = _task(recipe, pictures, Path(folder) / "a.ckpt")
+        network = METHODS["reverse-distillation"].train(task).detector
     assert isinstance(network, ReverseDistillationDetector)
     return network
 
@@ -241,12 +247,12 @@ class _Shares:
         return torch.zeros(x.shape[2] // 8 * (x.shape[3] // 8), 1)
 
 
-def test_colour_pictures() -> None:
+def test_colour_pictures(tmp_path: Path) -> None:
     pictures = tuple(
         Picture(p.sample, np.stack([p.pixels, p.pixels // 2, p.pixels // 3], 2), p.kind_map)
         for p in GOOD[:3]
     )
-    task = TrainingTask(pictures, (), (), 3, _recipe(**QUICK), Path("unused"))
+    task = _task(_recipe(**QUICK), pictures, tmp_path / "a.ckpt", 3)
     network = METHODS["reverse-distillation"].train(task).detector
     assert isinstance(network, ReverseDistillationDetector)
     assert severity_map(network, pictures[0].pixels).shape == (12, 12)
