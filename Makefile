@@ -25,7 +25,7 @@
 #   make zoo       trains and packs the shipped bundles from their recipes; their pages lie in runs/; KEY=zoo.key signs them
 
 PYTHON ?= python3
-# For a GPU name another build, for instance TORCH='torch==2.13.0 --index-url ADDRESS'
+# The version of the lock, exactly. A build for a GPU: TORCH='torch==2.13.0 --index-url ADDRESS'
 # (docs/how-to/train-a-network.md).
 TORCH ?= torch==2.13.0
 

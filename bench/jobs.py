@@ -94,22 +94,20 @@ def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
     job.log of the run's folder. Blocks for hours. On KeyboardInterrupt every running command gets
     one SIGINT, saves its state and ends; no further job begins, and the exception goes on.
     """
-    crew = _Crew(jobs, len(cores), console)
-    workers = [threading.Thread(target=crew.serve, args=(core,)) for core in cores]
+    under_way = _Work(jobs, len(cores), console)
+    workers = [threading.Thread(target=under_way.serve, args=(core,)) for core in cores]
     for worker in workers:
         worker.start()
     try:
-        for worker in workers:
-            worker.join()
+        under_way.wait()
     except KeyboardInterrupt:
-        crew.stop()
-        for worker in workers:
-            worker.join()
+        under_way.stop()
+        under_way.wait()
         raise
-    return crew.failed
+    return under_way.failed
 
 
-class _Crew:
+class _Work:
     """The jobs that wait, and the commands that run.
 
     Synchronization: ``serve`` runs on one thread for each core, ``stop`` on another.
@@ -123,11 +121,28 @@ class _Crew:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_over = False
+        self._ended, self._wake = 0, queue.SimpleQueue[None]()
         self._taken_s: list[float] = []
         self.failed = 0
 
     def serve(self, core: int) -> None:
         """Execute jobs on a core until none waits."""
+        try:
+            self._serve(core)
+        finally:
+            with self._lock:
+                self._ended += 1
+            self._wake.put(None)
+
+    def wait(self) -> None:
+        """Block until every thread has ended. It may be interrupted and called again.
+
+        After an interrupted ``Thread.join`` Python 3.11 takes a running thread for one that ended.
+        """
+        while self._ended < self._cores:
+            self._wake.get()
+
+    def _serve(self, core: int) -> None:
         os.sched_setaffinity(0, {core})  # of this thread, and of the processes that it starts
         while not self._is_over:
             try:

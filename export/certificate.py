@@ -108,15 +108,15 @@ def certify(
             if number < len(source.held_back):
                 is_defective = not picture.sample.is_good
                 outcomes[TORCH].append(outcome_of(found[True], picture, kinds))
-                for build in by_name:
-                    outcomes[build].append(outcome_of(found[build], picture, kinds))
+                for key in by_name:
+                    outcomes[key].append(outcome_of(found[key], picture, kinds))
             else:
                 name, is_defective = f"{name} with a synthetic defect", True
             height, width = picture.kind_map.shape
-            for build, one in by_name.items():
+            for key, one in by_name.items():
                 expected = found[one.manifest.detector.flexible]
-                comparisons[build].add(
-                    name, (height, width), expected, found[build], defective=is_defective
+                comparisons[key].add(
+                    name, (height, width), expected, found[key], defective=is_defective
                 )
     parity = {name: comparison.parity() for name, comparison in comparisons.items()}
     steps: list[ParityStep] = []

@@ -8,16 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.bundle import CERTIFICATE, Bundle, Manifest, pack, parse_bundle
+from edge.bundle import Bundle, Manifest
 from edge.bundle.manifest import Format
 from edge.chain.inspector import Inspector
-from edge.chain.load import build_inspector, prove
 from edge.engines.engine import Engine
 from edge.engines.ort import OrtEngine
 from edge.errors import OutfeedError
 from export.builds import Workshop, float_build
-from export.certificate import CERTIFIED, Certified, certificate_for, certify
-from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
+from export.certificate import CERTIFIED, Certified, certify
+from export.chains import TORCH, Build, build_chain, torch_chain
 from export.errors import BuildFailure, ExportError, ParityError
 from export.estimate import CERTIFYING, CHOOSING, ONNX, TFLITE, TRACING, phases_of
 from export.golden import Golden, choose_golden
@@ -25,6 +24,7 @@ from export.kept_steps import NOTHING_KEPT, KeptSteps, steps_of
 from export.latency import Latency, measure
 from export.operating_point import choose_point, stricter_part_threshold
 from export.options import ExportOptions
+from export.proven import pack_proven
 from export.quantisation.search import Tried
 from export.reference import reference_file
 from export.source import ExportSource, open_source
@@ -379,38 +379,6 @@ def _engine(source: ExportSource, build: Build) -> Engine:
     height, width = source.size
     data = build.files[build.manifest.detector.file]
     return OrtEngine(data, batch=1, height=height, width=width, channels=source.channels)
-
-
-def pack_proven(
-    manifest: Manifest,
-    builds: Sequence[Build],
-    golden: Golden,
-    certified: Certified,
-    reference: dict[str, bytes],
-) -> tuple[Bundle, bytes]:
-    """Pack a bundle, and run its golden frames on this machine. Raises BundleError.
-
-    Returns the parsed bundle and its bytes.
-    """
-    whole = manifest.model_copy(
-        update={
-            "golden": golden.frames,
-            "reference": next(iter(reference), None),
-            "builds": tuple(
-                b.manifest.model_copy(update={"golden": golden.limits}) for b in builds
-            ),
-            "metrics": {name: values.as_measures() for name, values in certified.metrics.items()},
-        }
-    )
-    files = {name: data for build in builds for name, data in build.files.items()}
-    files |= golden.files | reference
-    files[CERTIFICATE] = certificate_for(whole, builds, certified.steps)
-    data = pack(whole, files)
-    bundle = parse_bundle(data)
-    for build in builds:
-        engine = engine_of(build.manifest)
-        prove(bundle, build_inspector(bundle, now_ns=lambda: 0, engine=engine), engine)
-    return bundle, data
 
 
 def _at(manifest: Manifest, point: OperatingPoint) -> Manifest:

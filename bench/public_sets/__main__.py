@@ -200,15 +200,23 @@ def main(
         Console(stderr=True).print(f"benchmark: {line}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_status if isinstance(error, UsageError) else 1)
     cells = [replace(cell, job=replace(cell.job, device=device)) for cell in cells]
-    try:
-        with as_keyboard():
-            complete = run(cells, protocol, core or sorted(os.sched_getaffinity(0)), console)
-    except KeyboardInterrupt:
-        line = f"stopped; the same command goes on from what is saved in {out / name}"
-        Console(stderr=True).print(line, highlight=False, soft_wrap=True)
-        sys.exit(130)
+    complete = _complete(cells, protocol, core or sorted(os.sched_getaffinity(0)), console)
     console.print(f"see {out / name / 'tables.md'}", highlight=False, soft_wrap=True)
     sys.exit(0 if complete else 1)
+
+
+def _complete(
+    cells: Sequence[FoldRun], protocol: Protocol, cores: Sequence[int], console: Console
+) -> bool:
+    """Return what ``run`` returns. After Ctrl+C print one line and exit with status 130."""
+    try:
+        with as_keyboard():
+            return run(cells, protocol, cores, console)
+    except KeyboardInterrupt:
+        folder = cells[0].job.folder.parent
+        line = f"stopped; the same command goes on from what is saved in {folder}"
+        Console(stderr=True).print(line, highlight=False, soft_wrap=True)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -87,11 +87,12 @@ class Trial:
     beside: tuple[bytes, ...] = ()
 
     def judge(
-        self, network: str, chains: Mapping[Scheme, Examines], files: Sequence[bytes]
+        self, network: str, chains: Mapping[Scheme, Examines], files: Sequence[bytes] = ()
     ) -> list[Tried]:
         """Compare chains with the reference. Blocks for all chains over all frames.
 
-        files: the networks that are tried, in the order of the chains.
+        files: the networks that are tried, in the order of the chains; needed where results are
+        kept.
         """
         given = (network, tuple(chains), *files, *self.beside)
         figures = self.steps.of(

@@ -130,7 +130,7 @@ def _expected(prepared: _Prepared, out: Path, device: TrainingDevice) -> dict[st
         return {}
     slowness, usual = measure_slowness(), load_recipe("lean")
     report = slowness * REPORT_S * sides.held_back
-    expected = {
+    expected: dict[str, float] = {
         name: report + sum(phases_of(recipe or usual, sides, device, slowness).values())
         for name, recipe in recipes.items()
         if not Run(out / name).result_path.exists()

@@ -21,7 +21,7 @@ from models.runs.run import Run
 from models.training import auto
 from models.training.device import AUTO, TrainingDevice, choose_device, usable_cores
 from models.training.interrupts import Interrupted, as_keyboard
-from models.training.job import TrainingJob, keep_result, run_job
+from models.training.job import JobResult, TrainingJob, keep_result, run_job
 from models.training.progress import announced
 from models.training.recipe import load_recipe
 from models.training.tables import print_comparison, print_line, print_run
@@ -83,16 +83,20 @@ def main(
                 done = run_job(job)
                 if tracker is not None:
                     keep_result(tracker, done)
-            if done.comparison is not None:
-                print_comparison(console, done.comparison, done.report, out)
-            else:
-                print_run(console, done.run, done.report, out)
+            _print(console, done, out)
     except (OutfeedError, OSError) as error:
         print_line(errors, f"train: {several_lines(error)}")
         sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     except KeyboardInterrupt as stop:
         print_line(errors, _stopped(stop, out))
         sys.exit(130)
+
+
+def _print(console: Console, done: JobResult, out: Path) -> None:
+    if done.comparison is not None:
+        print_comparison(console, done.comparison, done.report, out)
+    else:
+        print_run(console, done.run, done.report, out)
 
 
 def _job(

@@ -11,7 +11,7 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ DeviceKind = Literal["cpu", "cuda", "mps"]
 KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
 AUTO = "auto"
 _MACOS_WITH_BFLOAT16 = (14, 0)
-_Placed = TypeVar("_Placed", Tensor, nn.Module)
+_Placed = TypeVar("_Placed", bound=Tensor | nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class TrainingDevice:
 
     def place(self, value: _Placed) -> _Placed:
         """Return a tensor or a network on this device. A network is moved itself."""
-        return value.to(self.kind)
+        return cast(_Placed, value.to(self.kind))
 
     def __str__(self) -> str:
         name = f"cuda ({torch.cuda.get_device_name()})" if self.kind == "cuda" else self.kind
