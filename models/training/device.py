@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
@@ -117,8 +118,9 @@ def _device(kind: DeviceKind) -> TrainingDevice:
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Return the device of a network that has parameters, all on one."""
-    return next(network.parameters()).device
+    """Return the device of a network, all of it on one; the processor if it has no tensor."""
+    tensors = chain(network.parameters(), network.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 def on_processor(state: Any) -> Any:
