@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,8 +27,10 @@ from models.methods.registry import METHODS
 from models.methods.reverse_distillation import features
 from models.methods.reverse_distillation.features import TeacherViews
 from models.methods.reverse_distillation.network import FARTHEST, ReverseDistillationDetector
+from models.methods.reverse_distillation.student import StudentFit
 from models.networks import normalise
 from models.training.detector import severity_map
+from models.training.interrupts import Interrupted
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 from tests.support.woven import BAD, GOOD, HELD_BACK
@@ -294,3 +298,29 @@ def _is_same(one: ReverseDistillationDetector, other: ReverseDistillationDetecto
 def test_the_widths_of_both_strides(backbone: str, widths: tuple[int, int], features: int) -> None:
     network = ReverseDistillationDetector(backbone=backbone)
     assert (network.widths, network.features) == (widths, features)
+
+
+def test_an_interrupted_student_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = _recipe(**{**QUICK, "steps": 6})
+    expected = _train(recipe, GOOD[:3])
+    step, calls = StudentFit._step, []
+
+    def interrupted(fit: StudentFit, crops: list[torch.Tensor]) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(fit, crops)
+
+    monkeypatch.setattr(StudentFit, "_step", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    task = _task(recipe, GOOD[:3], tmp_path / "a.ckpt")
+    try:
+        with pytest.raises(Interrupted, match="training the student is saved at step 3 of 6"):
+            METHODS["reverse-distillation"].train(task)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    trained = METHODS["reverse-distillation"].train(task)
+    assert isinstance(trained.detector, ReverseDistillationDetector)
+    assert _is_same(trained.detector, expected)
+    assert len(calls) == 6, "no step is repeated"
+    assert [step for step, _ in trained.loss] == [6]
