@@ -84,14 +84,17 @@ class Forecast:
 def forecast(expected_s: Mapping[str, float]) -> Iterator[Forecast]:
     """Log the estimate, and use it for the lines of progress while inside.
 
-    expected_s: seconds by phase, in their order. A forecast inside another one has no effect: the
-    outer one describes the whole work.
+    expected_s: seconds by phase, in their order; without one nothing is logged. A forecast inside
+    another one has no effect: the outer one describes the whole work.
     """
     outer = STAGES.forecast
     if isinstance(outer, Forecast):
         yield outer
         return
     made = Forecast(expected_s)
+    if not expected_s:
+        yield made
+        return
     log.info("estimate from a short trial on this machine: %s", made.words())
     STAGES.forecast = made
     try:

@@ -74,8 +74,8 @@ def test_the_line_states_each_phase(caplog: pytest.LogCaptureFixture) -> None:
         with phase("detector"):
             assert STAGES.forecast is outer
     assert STAGES.forecast is None
-    with phase("detector"):
-        pass
+    with phase("detector"), forecast({}):
+        assert STAGES.forecast is None
     (line,) = caplog.messages
     assert line.startswith("estimate from a short trial on this machine: about 2 min with ")
     assert line.endswith(": detector 100 s, classifier 40 s, figures 10 s")
