@@ -9,9 +9,9 @@
 #   make docs      build/site: the documentation as a site, built without the network
 #   make docs-test every command of the tutorials, the slow ones too
 #   make reference docs/reference: the generated pages, again from the code
-#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME] [BUDGET_MS=5 [TARGET=board.json]] [TEACHER=largest] [TRACK=tensorboard]: a run from a folder of pictures; BUDGET_MS trains the largest network whose frame takes no longer, here or on the board of an `outfeed bench --json`; TEACHER=largest, a run or a torch state teaches it; TRACK=tensorboard or mlflow keeps losses and figures (extra track)
+#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME] [BUDGET_MS=5 [TARGET=board.json]] [TEACHER=largest] [DEVICE=auto] [TRACK=tensorboard]: a run from a folder of pictures; BUDGET_MS trains the largest network whose frame takes no longer, here or on the board of an `outfeed bench --json`; TEACHER=largest, a run or a torch state teaches it; TRACK=tensorboard or mlflow keeps losses and figures (extra track); DEVICE=cuda, mps or cpu, else a GPU where there is one
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
-#   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [LEARN_ARGS=...]: from released marked parts
+#   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [DEVICE=auto] [LEARN_ARGS=...]: from released marked parts
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make soak-central [CENTRAL_KILLS_ARGS='--kills 1000']: everything from journals to PostgreSQL killed at random; as root, with Mosquitto
@@ -24,11 +24,12 @@
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
 #   make ladder    DATA="a b" [SEEDS="0 1"]: every size of the network and reference methods, accuracy against ms, see bench/ladder.py
 #   make methods   DATA="a b" [METHODS="memory-bank texture"]: every method on every data set, see bench/methods
-#   make benchmark SET=mvtec-ad DATA=folder [BENCHMARK_ARGS='--recipe memory-bank --seed 0']: a published set by its protocol
+#   make benchmark SET=mvtec-ad DATA=folder [DEVICE=auto] [BENCHMARK_ARGS='--recipe memory-bank --seed 0']: a published set by its protocol
 #   make zoo       trains and packs the shipped bundles from their recipes; their pages lie in runs/; KEY=zoo.key signs them
 
 PYTHON ?= python3
-# The CPU build, exactly: a plain `torch` pulls gigabytes of CUDA libraries.
+# The version of the lock, exactly. A build for a GPU: TORCH='torch==2.13.0 --index-url ADDRESS'
+# (docs/how-to/train-a-network.md).
 TORCH ?= torch==2.13.0
 
 STATION := .venv-run
@@ -40,6 +41,7 @@ LOCK := .venv-lock
 LOCKED ?=
 BUNDLE ?= models/zoo/textures-lean.outfeed
 RECIPE ?= auto
+DEVICE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 CENTRAL_ARGS ?=
@@ -134,7 +136,7 @@ reference: $(DEV)/.ready
 
 train: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make train: DATA=folder of pictures is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m models.training --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(if $(BUDGET_MS),--budget-ms "$(BUDGET_MS)") $(if $(TARGET),--target "$(TARGET)") $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(TRACK),--track "$(TRACK)") $(TRAIN_ARGS)
+	$(DEV)/bin/python -m models.training --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" --device "$(DEVICE)" $(if $(BUDGET_MS),--budget-ms "$(BUDGET_MS)") $(if $(TARGET),--target "$(TARGET)") $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(TRACK),--track "$(TRACK)") $(TRAIN_ARGS)
 
 export: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
@@ -143,7 +145,7 @@ export: $(DEV)/.ready $(TFLITE)/.ready
 learn: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make learn: RUN=runs/NAME is missing" >&2; exit 2; }
 	@test -n "$(QUARANTINE)" || { echo "make learn: QUARANTINE=folder is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m export.feedback --run "$(RUN)" --quarantine "$(QUARANTINE)" $(if $(KEY),--key "$(KEY)") $(LEARN_ARGS)
+	$(DEV)/bin/python -m export.feedback --run "$(RUN)" --quarantine "$(QUARANTINE)" --device "$(DEVICE)" $(if $(KEY),--key "$(KEY)") $(LEARN_ARGS)
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)
@@ -198,7 +200,7 @@ methods: $(DEV)/.ready
 benchmark: $(DEV)/.ready
 	@test -n "$(SET)" || { echo "make benchmark: SET=mvtec-ad, or another set of: $(SETS), is missing" >&2; exit 2; }
 	@test -n "$(DATA)" || { echo "make benchmark: DATA=folder of your copy is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m bench.public_sets --set "$(SET)" --data "$(DATA)" --out runs/benchmark $(BENCHMARK_ARGS)
+	$(DEV)/bin/python -m bench.public_sets --set "$(SET)" --data "$(DATA)" --out runs/benchmark --device "$(DEVICE)" $(BENCHMARK_ARGS)
 
 # Named one by one: keys, runs and pictures lie in the same folder, and no unit may have them.
 dist:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, cast
 
+import torch
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
@@ -23,11 +24,13 @@ from edge.terminals import tolerate
 from edge.validation_messages import one_line
 from export.budget import budget_words
 from export.job import ExportJob, FinishedExport, run_job
+from export.kept_steps import FOLDER
 from export.options import ExportOptions, WithFloat
 from export.page import latency_words
 from export.parity import ParityLimits
 from models.evaluation.tradeoff import parse_share
 from models.runs.commands import outfeed
+from models.runs.run import Run
 from models.training.interrupts import as_keyboard
 from models.training.progress import announced
 from models.training.tables import print_line, print_metrics
@@ -137,15 +140,23 @@ def main(
             ),
         )
         passphrase = passphrase_of(key, passphrase_file) if key else None
+        torch.set_num_threads(1)  # chains run side by side, each on one core (export/chains.py)
         with announced(), as_keyboard():
             done = run_job(ExportJob(run, out, key, passphrase, options))
     except (OutfeedError, OSError) as error:
         print_error(f"export: {_with_option(error)}")
         sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     except KeyboardInterrupt:
-        print_error("export: stopped by the user; no bundle is written")
+        print_error(f"export: {_stopped(run)}")
         sys.exit(130)
     _print_result(console, done, options)
+
+
+def _stopped(run: Path) -> str:
+    """Return a message on the steps that are kept of an export that was stopped."""
+    kept = any((Run(run).folder / FOLDER).glob("*"))
+    goes_on = "goes on from its finished steps" if kept else "begins anew"
+    return f"stopped, and no bundle is written; the same command {goes_on}"
 
 
 def print_error(text: str) -> None:

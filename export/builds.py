@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +17,14 @@ from edge.engines.ort import OrtEngine
 from export.chains import Build, build_chain, torch_chain
 from export.errors import ExportError
 from export.float_onnx import export_float, station_graph, tail_of
+from export.kept_steps import NOTHING_KEPT, KeptSteps
 from export.parity import ParityLimits
 from export.quantisation.calibration import BlockCrops, FrameCrops, spread
 from export.quantisation.headroom import MOST, overflows
 from export.quantisation.quantise import CALIBRATIONS, PERCENTILE, Quantiser, Range, Scheme
 from export.quantisation.search import SearchResult, Trial, Tried, pick, search
 from export.source import ExportSource, onnx_build
-from export.tflite import TfliteFile, TfliteJob, convert
+from export.tflite import FILES, TfliteFile, TfliteJob, convert
 from models.data.dataset import Pixels
 from models.methods.file_detector import FileDetector
 from models.networks import SEVERITY_MAX, DetectorNetwork
@@ -67,7 +69,7 @@ class Workshop:
 
     calibration_frames: number of pictures that calibrate int8. search_parts: number of training
     pictures on which ways to quantise are compared. Half of the pictures of either set are
-    defective, where there are enough.
+    defective, where there are enough. steps: keep each quantised network and each comparison.
     """
 
     def __init__(
@@ -77,9 +79,11 @@ class Workshop:
         calibration_frames: int,
         search_parts: int,
         limits: ParityLimits,
+        steps: KeptSteps = NOTHING_KEPT,
     ) -> None:
         assert isinstance(source.detector, DetectorNetwork)
         self._source, self._limits, self._network = source, limits, source.detector
+        self._steps = steps
         self._tail = tail_of(source.detector)
         self._parts = spread(source.train, search_parts, seed=1)
         chosen, load = spread(source.train, calibration_frames), source.load_pair
@@ -87,14 +91,14 @@ class Workshop:
         self._crops = FrameCrops(chosen, source.load_detector_pair, source.size)
         self._float = export_float(source.detector, source.channels)
         raw = LOGIT_RANGE if source.detector.logistic else Range(0.0, SEVERITY_MAX)
-        self._detector = Quantiser(self._float, self._crops, raw)
+        self._detector = Quantiser(self._float, self._crops, raw, steps)
         self._float_blocks: onnx.ModelProto | None = None
         self._blocks: Quantiser | None = None
         self._block_crops: Sequence[Pixels] = ()
         if source.classifier is not None:
             self._block_crops = BlockCrops(chosen, load, source.classifier.size_px)
             self._float_blocks = export_float(source.classifier, source.channels)
-            self._blocks = Quantiser(self._float_blocks, self._block_crops)
+            self._blocks = Quantiser(self._float_blocks, self._block_crops, steps=steps)
 
     def float_onnx(self) -> Build:
         """Return the ONNX build in float32."""
@@ -112,7 +116,7 @@ class Workshop:
             "detector",
             self._detector,
             lambda model: self._chain(model, blocks),
-            trial,
+            replace(trial, beside=() if blocks is None else (_bytes(blocks),)),
             error=self._error if keep_float else None,
         )
         if self._blocks is None:
@@ -121,7 +125,7 @@ class Workshop:
             "classifier",
             self._blocks,
             lambda model: self._chain(detector.model, model),
-            trial,
+            replace(trial, beside=(_bytes(detector.model),)),
             schemes=CLASSIFIER_SCHEMES,
         )
         return self._onnx("int8", detector.model, classifier.model), (detector, classifier)
@@ -159,7 +163,9 @@ class Workshop:
                 calibration=self._block_crops,
             )
         with stage(f"converting {len(jobs | blocks)} networks to TFLite"):
-            made = convert(jobs | blocks)
+            made = self._steps.of(
+                "tflite", (source.size, paths), FILES, lambda: convert(jobs | blocks)
+            )
         trial = self._trial(flexible=False)
         builds = {
             Scheme(calibration, keep_float=paths): _tflite_build(
@@ -170,6 +176,7 @@ class Workshop:
         tried = trial.judge(
             "tflite detector",
             {scheme: build_chain(source.draft, build) for scheme, build in builds.items()},
+            [data for build in builds.values() for data in build.files.values()],
         )
         return builds[pick(tried).scheme], tuple(tried)
 
@@ -177,7 +184,8 @@ class Workshop:
         source = self._source
         chain = torch_chain(source.detector, source.classifier, source.draft, flexible=flexible)
         threshold = source.draft.chain.threshold
-        return Trial(chain, self._frames, threshold, self._limits, len(self._parts))
+        total = len(self._parts)
+        return Trial(chain, self._frames, threshold, self._limits, total, self._steps)
 
     def _chain(self, detector: onnx.ModelProto, classifier: onnx.ModelProto | None) -> Inspector:
         return build_chain(self._source.draft, self._onnx("int8", detector, classifier))

@@ -10,11 +10,13 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from pydantic import TypeAdapter
+
 from edge.bundle import Manifest
 from edge.bundle.certificate import Certificate, ParityStep, subject_of
 from edge.chain.inspector import Inspector
 from edge.records import Frame
-from export.chains import TORCH, Build, build_chain, torch_chain
+from export.chains import TORCH, Build, build_chain, side_by_side, torch_chain
 from export.errors import BuildFailure, ParityError
 from export.parity import (
     FLOAT_LIMITS,
@@ -74,6 +76,9 @@ class Certified:
         )
 
 
+CERTIFIED = TypeAdapter(Certified)  # the form in which a comparison is kept
+
+
 def certify(
     source: ExportSource, manifest: Manifest, builds: Sequence[Build], limits: ParityLimits
 ) -> Certified:
@@ -96,24 +101,23 @@ def certify(
     outcomes: dict[str, list[PictureOutcome]] = {name: [] for name in (TORCH, *by_name)}
     every = (*source.held_back, *source.synthetic)
     progress = track(every, f"comparing {len(chains)} builds with torch on the held-back pictures")
-    for number, picture in enumerate(progress):
-        frame = Frame(number, number, 0, 0, picture.pixels)
-        real = number < len(source.held_back)
-        expected = {flexible: chain.examine(frame) for flexible, chain in references.items()}
-        if real:
-            outcomes[TORCH].append(outcome_of(expected[True], picture, kinds))
-        for name, build in by_name.items():
-            inspection = chains[name].examine(frame)
-            if real:
-                outcomes[name].append(outcome_of(inspection, picture, kinds))
+    with side_by_side({**references, **chains}) as examine:
+        for number, picture in enumerate(progress):
+            found = examine(Frame(number, number, 0, 0, picture.pixels))
+            name = picture.sample.name
+            if number < len(source.held_back):
+                is_defective = not picture.sample.is_good
+                outcomes[TORCH].append(outcome_of(found[True], picture, kinds))
+                for key in by_name:
+                    outcomes[key].append(outcome_of(found[key], picture, kinds))
+            else:
+                name, is_defective = f"{name} with a synthetic defect", True
             height, width = picture.kind_map.shape
-            comparisons[name].add(
-                picture.sample.name if real else f"{picture.sample.name} with a synthetic defect",
-                (height, width),
-                expected[build.manifest.detector.flexible],
-                inspection,
-                defective=not (real and picture.sample.is_good),
-            )
+            for key, one in by_name.items():
+                expected = found[one.manifest.detector.flexible]
+                comparisons[key].add(
+                    name, (height, width), expected, found[key], defective=is_defective
+                )
     parity = {name: comparison.parity() for name, comparison in comparisons.items()}
     steps: list[ParityStep] = []
     failures: list[BuildFailure] = []

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from edge.bundle import BuildManifest, Bundle, Manifest, pack, parse_bundle
 from edge.bundle.manifest import Format
@@ -19,7 +22,9 @@ from edge.records import Frame
 from models.evaluation.float_chain import TorchBlocks, TorchFrames
 from models.methods.file_detector import FileDetector
 from models.networks import BlockClassifier, DetectorNetwork
+from models.training.device import usable_cores
 
+_Key = TypeVar("_Key", bound=Hashable)
 TORCH = "torch-float32"
 # The engine that runs the golden frames of each format during the export. A station repeats this
 # on its own engine.
@@ -45,6 +50,24 @@ class Build:
     def name(self) -> str:
         """Return the name, for instance "onnx-int8"."""
         return self.manifest.name
+
+
+@contextmanager
+def side_by_side(
+    chains: Mapping[_Key, Examines],
+) -> Iterator[Callable[[Frame], dict[_Key, Inspection]]]:
+    """Yield a function that inspects a frame by every chain, and returns the results by key.
+
+    The chains run at the same time, on one thread for each core. Their buffers are their own, so
+    the results equal those of one after the other. The function blocks for the slowest chain.
+    """
+    with ThreadPoolExecutor(usable_cores(), thread_name_prefix="chain") as pool:
+
+        def examine(frame: Frame) -> dict[_Key, Inspection]:
+            found = {key: pool.submit(chain.examine, frame) for key, chain in chains.items()}
+            return {key: future.result() for key, future in found.items()}
+
+        yield examine
 
 
 def torch_chain(

@@ -100,6 +100,8 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
     for node in model.graph.node:
         node.ClearField("metadata_props")
         node.doc_string = ""
+    # torch writes a set here, whose order differs from one process to the next.
+    model.graph.ClearField("metadata_props")
     del model.graph.value_info[:]
     _fill_trees(model, network)
     return model

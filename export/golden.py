@@ -16,7 +16,7 @@ import cv2
 from edge.bundle import AlignmentManifest, GoldenLimits, GoldenManifest
 from edge.chain.golden import first_difference, golden_manifest
 from edge.records import Decision, Frame
-from export.chains import Examines
+from export.chains import Examines, side_by_side
 from export.errors import ExportError
 from export.quantisation.calibration import crop
 from export.synthetic_defects import with_synthetic_defects
@@ -91,19 +91,18 @@ def _agreed(
 
     frames: pairs of kind ("" for a good part) and pixels.
     """
-    first, *others = chains.values()
-    for kind, pixels in frames:
-        frame = Frame(0, 0, 0, 0, pixels)
-        golden = golden_manifest("golden/x.png", first.examine(frame))
-        if (golden.decision == Decision.PASS.value) != (not kind):
-            continue
-        inspections = [other.examine(frame) for other in others]
-        for limits in LIMITS:
-            if all(
-                first_difference(golden, each, limits, threshold) is None for each in inspections
-            ):
-                yield kind, golden, pixels, limits
-                break
+    with side_by_side(chains) as examine:
+        for kind, pixels in frames:
+            first, *others = examine(Frame(0, 0, 0, 0, pixels)).values()
+            golden = golden_manifest("golden/x.png", first)
+            if (golden.decision == Decision.PASS.value) != (not kind):
+                continue
+            for limits in LIMITS:
+                if all(
+                    first_difference(golden, each, limits, threshold) is None for each in others
+                ):
+                    yield kind, golden, pixels, limits
+                    break
 
 
 def _frame(picture: Picture, size: tuple[int, int], alignment: AlignmentManifest | None) -> Pixels:

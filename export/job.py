@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.bundle import SUFFIX, read_bundle, sign_bundle, write_bundle
 from edge.bundle.keys import read_private_key
 from export.budget import check_budget
+from export.kept_steps import KeptSteps
 from export.options import ExportOptions
 from export.pack import Exported, build_bundle, bundle_name
 from export.page import write_page
@@ -55,12 +56,12 @@ def run_job(job: ExportJob) -> FinishedExport:
     """Export a run and write the bundle, export.json and export.html. Blocks for minutes.
 
     Raises ExportError, DataError, BundleError and OSError. The bundle is written whole or not at
-    all.
+    all. A call that was stopped goes on from its finished steps when it is made again.
     """
     signer = None if job.key is None else read_private_key(job.key, job.passphrase)
     run = Run(job.run)
     name = job.options.name or bundle_name(job.run)
-    exported = build_bundle(run, replace(job.options, name=name))
+    exported = build_bundle(run, replace(job.options, name=name), keep_steps=True)
     path = job.out or job.run / f"{name}{SUFFIX}"
     path.parent.mkdir(parents=True, exist_ok=True)
     data = exported.data if signer is None else sign_bundle(exported.data, signer)
@@ -74,4 +75,5 @@ def run_job(job: ExportJob) -> FinishedExport:
         record = record.model_copy(update={"budget": verdict})
     write_export(run.folder, record)
     page = write_page(run.folder, record, exported.certified)
+    KeptSteps(run.folder, "").clear()
     return FinishedExport(path, page, signer, record, exported)

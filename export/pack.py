@@ -8,21 +8,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.bundle import CERTIFICATE, Bundle, Manifest, pack, parse_bundle
+from edge.bundle import Bundle, Manifest
 from edge.bundle.manifest import Format
 from edge.chain.inspector import Inspector
-from edge.chain.load import build_inspector, prove
 from edge.engines.engine import Engine
 from edge.engines.ort import OrtEngine
 from edge.errors import OutfeedError
 from export.builds import Workshop, float_build
-from export.certificate import Certified, certificate_for, certify
-from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
+from export.certificate import CERTIFIED, Certified, certify
+from export.chains import TORCH, Build, build_chain, torch_chain
 from export.errors import BuildFailure, ExportError, ParityError
+from export.estimate import CERTIFYING, CHOOSING, ONNX, TFLITE, TRACING, phases_of
 from export.golden import Golden, choose_golden
+from export.kept_steps import NOTHING_KEPT, KeptSteps, steps_of
 from export.latency import Latency, measure
 from export.operating_point import choose_point, stricter_part_threshold
 from export.options import ExportOptions
+from export.proven import pack_proven
 from export.quantisation.search import Tried
 from export.reference import reference_file
 from export.source import ExportSource, open_source
@@ -39,6 +41,7 @@ from models.evaluation.tradeoff import (
 from models.methods.registry import decides_by_t
 from models.report.limits import unknowns
 from models.runs.run import Run
+from models.training.forecast import forecast, phase
 from models.training.progress import stage
 
 log = logging.getLogger(__name__)
@@ -75,10 +78,12 @@ class Exported:
         return "; ".join(str(each) for each in self.failures)
 
 
-def build_bundle(run: Run, options: ExportOptions) -> Exported:
+def build_bundle(run: Run, options: ExportOptions, *, keep_steps: bool = False) -> Exported:
     """Make the bundle of a completed run. Blocks for minutes. Raises ExportError, DataError.
 
-    An empty ``options.name`` uses the name of the run's folder.
+    An empty ``options.name`` uses the name of the run's folder. keep_steps: keep finished steps in
+    the run's folder, from which the same export goes on after an interruption. The caller deletes
+    them (export/kept_steps.py).
     """
     if options.max_false_rejects is not None:
         require_good_in(run.result().metrics.get("float", {}), f"{run.folder}'s held-back pictures")
@@ -108,7 +113,24 @@ def build_bundle(run: Run, options: ExportOptions) -> Exported:
         points = points_of(outcomes) if by_t else severity_points(outcomes, own)
         first = choose(points, options.max_false_rejects)
         source = replace(source, draft=_at(source.draft, first))
-    return _choose_and_pack(source, _make_builds(source, options), points, options)
+    steps = _steps(source, options) if keep_steps else NOTHING_KEPT
+    with forecast(phases_of(source, options)):
+        builds = _make_builds(source, options, steps)
+        return _choose_and_pack(source, builds, points, options, steps)
+
+
+def _steps(source: ExportSource, options: ExportOptions) -> KeptSteps:
+    """Return the kept steps for what every step of this export follows from.
+
+    Not the parity limits: an export that they refused goes on with others.
+    """
+    samples = (*source.train, *(picture.sample for picture in source.held_back))
+    settings = (options.calibration_frames, options.search_parts, _unnamed(source.draft))
+    return steps_of(source.run, samples, settings)
+
+
+def _unnamed(manifest: Manifest) -> Manifest:
+    return manifest.model_copy(update={"name": "", "version": ""})
 
 
 def _choose_and_pack(
@@ -116,6 +138,7 @@ def _choose_and_pack(
     build_set: _BuildSet,
     points: Sequence[OperatingPoint],
     options: ExportOptions,
+    steps: KeptSteps,
 ) -> Exported:
     """Certify the builds, choose T and golden frames, and pack the builds within their limits.
 
@@ -127,8 +150,12 @@ def _choose_and_pack(
     known: Certified | None = None
     while True:
         try:
-            certified_builds = _certify(source, build_set.in_float, builds, points, options, known)
-            golden = _golden(source, certified_builds)
+            with phase(CERTIFYING):
+                certified_builds = _certify(
+                    source, [build_set.in_float, *builds], points, options, steps, known
+                )
+            with phase(CHOOSING):
+                golden = _golden(source, certified_builds)
         except BuildFailuresError as error:
             failures += error.failures
             known = error.certified or known
@@ -189,17 +216,19 @@ class _Certified:
 
 def _certify(
     source: ExportSource,
-    in_float: Build,
-    builds: Sequence[Build],
+    every: Sequence[Build],
     points: Sequence[OperatingPoint],
     options: ExportOptions,
+    steps: KeptSteps,
     known: Certified | None,
 ) -> _Certified:
     """Choose T and compare the builds with torch at this T.
 
-    known: an earlier comparison that includes these builds. It is still valid where T is the run's.
-    Raises BuildFailuresError with the builds that exceed a limit.
+    every: the build in float, then those to pack. known: an earlier comparison that includes them.
+    It is still valid where T is the run's. Raises BuildFailuresError with the builds that exceed a
+    limit.
     """
+    builds = every[1:]
     manifest = source.draft.model_copy(update={"builds": tuple(b.manifest for b in builds)})
     point: OperatingPoint | None = None
     limit = options.max_false_rejects
@@ -220,7 +249,13 @@ def _certify(
         manifest = _at(manifest, point)
     certified = known
     if certified is None or limit is not None:
-        certified = certify(source, manifest, [in_float, *builds], options.limits)
+        files = [data for build in every for data in build.files.values()]
+        certified = steps.of(
+            "certificate",
+            (_unnamed(manifest), options.limits, *files),
+            CERTIFIED,
+            lambda: certify(source, manifest, every, options.limits),
+        )
     names = {build.name for build in builds}
     failures = [each for each in certified.failures if each.build in names]
     failures += _too_strict(certified, names - {each.build for each in failures}, limit)
@@ -287,7 +322,7 @@ class _BuildSet:
     failures: tuple[BuildFailure, ...] = ()
 
 
-def _make_builds(source: ExportSource, options: ExportOptions) -> _BuildSet:
+def _make_builds(source: ExportSource, options: ExportOptions, steps: KeptSteps) -> _BuildSet:
     formats = tuple(name for name in options.formats if name in source.formats)
     if not formats:
         raise ExportError(
@@ -297,12 +332,13 @@ def _make_builds(source: ExportSource, options: ExportOptions) -> _BuildSet:
     if options.precision == "float32" or not source.quantised:
         in_float = float_build(source)
         return _BuildSet(in_float, [in_float])
-    with stage("reading pictures to calibrate on and tracing the networks"):
+    with phase(TRACING), stage("reading pictures to calibrate on and tracing the networks"):
         workshop = Workshop(
             source,
             calibration_frames=options.calibration_frames,
             search_parts=options.search_parts,
             limits=options.limits,
+            steps=steps,
         )
     with stage("tracing the networks"):
         in_float = workshop.float_onnx()
@@ -312,7 +348,7 @@ def _make_builds(source: ExportSource, options: ExportOptions) -> _BuildSet:
     latency: tuple[Latency, ...] = ()
     keep_float: tuple[str, ...] = ()
     try:
-        with stage("ONNX in int8"):
+        with phase(ONNX), stage(ONNX):
             int8, metrics = workshop.int8_onnx(keep_float=options.keep_float)
     except ExportError as error:
         failures.append(BuildFailure("onnx-int8", f"onnx-int8 cannot be made: {error}"))
@@ -323,7 +359,7 @@ def _make_builds(source: ExportSource, options: ExportOptions) -> _BuildSet:
         latency = measure({b.name: _engine(source, b) for b in (int8, in_float)})
     if "tflite" in formats:
         try:
-            with stage("TFLite in int8"):
+            with phase(TFLITE), stage(TFLITE):
                 builds["tflite"], more = workshop.int8_tflite(keep_float)
             tried += more
         except OutfeedError as error:
@@ -343,38 +379,6 @@ def _engine(source: ExportSource, build: Build) -> Engine:
     height, width = source.size
     data = build.files[build.manifest.detector.file]
     return OrtEngine(data, batch=1, height=height, width=width, channels=source.channels)
-
-
-def pack_proven(
-    manifest: Manifest,
-    builds: Sequence[Build],
-    golden: Golden,
-    certified: Certified,
-    reference: dict[str, bytes],
-) -> tuple[Bundle, bytes]:
-    """Pack a bundle, and run its golden frames on this machine. Raises BundleError.
-
-    Returns the parsed bundle and its bytes.
-    """
-    whole = manifest.model_copy(
-        update={
-            "golden": golden.frames,
-            "reference": next(iter(reference), None),
-            "builds": tuple(
-                b.manifest.model_copy(update={"golden": golden.limits}) for b in builds
-            ),
-            "metrics": {name: values.as_measures() for name, values in certified.metrics.items()},
-        }
-    )
-    files = {name: data for build in builds for name, data in build.files.items()}
-    files |= golden.files | reference
-    files[CERTIFICATE] = certificate_for(whole, builds, certified.steps)
-    data = pack(whole, files)
-    bundle = parse_bundle(data)
-    for build in builds:
-        engine = engine_of(build.manifest)
-        prove(bundle, build_inspector(bundle, now_ns=lambda: 0, engine=engine), engine)
-    return bundle, data
 
 
 def _at(manifest: Manifest, point: OperatingPoint) -> Manifest:

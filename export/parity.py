@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edge.chain.inspector import Inspection
 from edge.records import Box, Decision, Defect, Frame
-from export.chains import Examines
+from export.chains import Examines, side_by_side
 from export.errors import ExportError, ParityError
 from models.evaluation.interval import lower_bound, upper_bound
 from models.training.progress import track
@@ -286,13 +286,12 @@ def compare(
     """
     comparisons = {key: ParityComparison(threshold) for key in candidates}
     seen = track(frames, f"comparing {len(candidates)} ways to quantise", total)
-    for number, (name, pixels, defective) in enumerate(seen):
-        frame = Frame(number, number, 0, 0, pixels)
-        height, width = pixels.shape[:2]
-        expected = reference.examine(frame)
-        for key, candidate in candidates.items():
-            found = candidate.examine(frame)
-            comparisons[key].add(name, (height, width), expected, found, defective=defective)
+    with side_by_side({None: reference, **candidates}) as examine:
+        for number, (name, pixels, defective) in enumerate(seen):
+            found = examine(Frame(number, number, 0, 0, pixels))
+            height, width = pixels.shape[:2]
+            for key, comparison in comparisons.items():
+                comparison.add(name, (height, width), found[None], found[key], defective=defective)
     return {key: comparison.parity() for key, comparison in comparisons.items()}
 
 

@@ -9,8 +9,9 @@ from export.certificate import certify
 from export.chains import TORCH, Build, build_chain, torch_chain
 from export.errors import ExportError, ParityError
 from export.golden import choose_golden
-from export.pack import Exported, pack_proven
+from export.pack import Exported
 from export.parity import ParityLimits
+from export.proven import pack_proven
 from export.reference import reference_file
 from export.source import open_source
 from models.runs.run import Run

@@ -18,6 +18,7 @@ from models.data.dataset import DataError
 from models.ladder.budget import THIS, TimeBudget
 from models.runs.run import Run
 from models.training import auto
+from models.training.device import AUTO, choose_device, usable_cores
 from models.training.guidance import Wishes
 from models.training.job import TrainingJob, run_job
 from models.training.recipe import Recipe, load_recipe
@@ -63,6 +64,7 @@ def train(
     target: str | os.PathLike[str] = THIS,
     teacher: str | os.PathLike[str] | None = None,
     threads: int = 0,
+    device: str = AUTO,
 ) -> TrainingRun:
     """Train on a folder of pictures, choose T, evaluate on held-back pictures and write a report.
 
@@ -89,6 +91,8 @@ def train(
             path names a finished run or a torch state file. None trains without a teacher.
         threads: processor cores to use; 0 for all that the process may use. torch's number of
             threads is restored afterwards.
+        device: on which networks learn: "cpu", "cuda", "mps", or "auto" for a GPU where torch sees
+            one. T, limits and figures are measured on the processor.
 
     Returns:
         The run, complete.
@@ -96,8 +100,8 @@ def train(
     Raises:
         DataError: the data or the recipe cannot be used, or ``out`` holds another run. The message
             is one line; of a folder with several faults it has one line for each.
-        UsageError: ``max_false_rejects``, ``budget_ms``, ``teacher`` or ``threads`` cannot be used,
-            or no network fits the budget.
+        UsageError: ``max_false_rejects``, ``budget_ms``, ``teacher``, ``threads`` or ``device``
+            cannot be used, or no network fits the budget.
         OSError: a file cannot be written.
         KeyboardInterrupt: the training was interrupted. Its state is saved.
     """
@@ -111,10 +115,17 @@ def train(
         None if teacher is None else os.fspath(teacher),
     )
     job = TrainingJob(
-        Path(data), Path(out), _settings(recipe), groups, max_false_rejects, begun, wishes
+        data=Path(data),
+        out=Path(out),
+        recipe=_settings(recipe),
+        groups=groups,
+        max_false_rejects=max_false_rejects,
+        begun=begun,
+        device=choose_device(device),
+        wishes=wishes,
     )
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or usable_cores())
     try:
         done = run_job(job)
     finally:

@@ -19,6 +19,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -36,9 +37,11 @@ from bench.public_sets.protocols import PROTOCOLS
 from bench.public_sets.published import published
 from bench.public_sets.tables import MEAN, tables
 from bench.timing import bind
-from edge.errors import OutfeedError
+from edge.errors import OutfeedError, UsageError
 from edge.files import write_atomically
 from models.data.dataset import DataError
+from models.training.device import AUTO, choose_device
+from models.training.interrupts import as_keyboard
 
 FIGURES, SCORES = "figures.json", "scores.jsonl"
 
@@ -168,6 +171,9 @@ def main(
     core: Annotated[
         list[int] | None, typer.Option(help="Core for one run at a time; repeat. [default: all]")
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="Device on which networks learn: cpu, cuda, mps or auto.")
+    ] = AUTO,
 ) -> None:
     """Train, pack, measure and tabulate recipes on a published set."""
     console = Console()
@@ -177,6 +183,7 @@ def main(
         if supervision not in ("", "good", "masks", "marks"):
             raise DataError(f"supervision {supervision!r}: expected good, masks or marks")
         check_cores(core or ())
+        choose_device(device)
         protocol = PROTOCOLS[name]
         cells = plan(
             protocol,
@@ -188,13 +195,28 @@ def main(
             categories=category or (),
             marked=marked or (),
         )
-    except (DataError, OSError) as error:
-        line = str(error).splitlines()[0]
+    except (OutfeedError, OSError) as error:
+        line = f"{'--' * isinstance(error, UsageError)}{str(error).splitlines()[0]}"
         Console(stderr=True).print(f"benchmark: {line}", highlight=False, soft_wrap=True)
-        sys.exit(1)
-    complete = run(cells, protocol, core or sorted(os.sched_getaffinity(0)), console)
+        sys.exit(error.exit_status if isinstance(error, UsageError) else 1)
+    cells = [replace(cell, job=replace(cell.job, device=device)) for cell in cells]
+    complete = _complete(cells, protocol, core or sorted(os.sched_getaffinity(0)), console)
     console.print(f"see {out / name / 'tables.md'}", highlight=False, soft_wrap=True)
     sys.exit(0 if complete else 1)
+
+
+def _complete(
+    cells: Sequence[FoldRun], protocol: Protocol, cores: Sequence[int], console: Console
+) -> bool:
+    """Return what ``run`` returns. After Ctrl+C print one line and exit with status 130."""
+    try:
+        with as_keyboard():
+            return run(cells, protocol, cores, console)
+    except KeyboardInterrupt:
+        folder = cells[0].job.folder.parent
+        line = f"stopped; the same command goes on from what is saved in {folder}"
+        Console(stderr=True).print(line, highlight=False, soft_wrap=True)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 from pathlib import Path
@@ -31,6 +30,7 @@ from models.feedback import ROUTES, Limits, Route
 from models.report.exported import read_export
 from models.runs.commands import make
 from models.runs.run import Run
+from models.training.device import AUTO, TrainingDevice, choose_device, usable_cores
 from models.training.interrupts import as_keyboard
 from models.training.progress import announced
 from models.training.tables import print_line
@@ -86,6 +86,9 @@ _Fixed = Annotated[
     float,
     typer.Option(min=0, max=1, help="Share of wrong verdicts on held-back parts to correct."),
 ]
+_DeviceName = Annotated[
+    str, typer.Option(help="Device on which networks learn: cpu, cuda, mps or auto.")
+]
 _Threads = Annotated[int, typer.Option(min=0, help="Processor cores to use; 0 for all.")]
 
 
@@ -105,6 +108,7 @@ def main(
     synthetic_escapes: _SyntheticEscapes = 0.05,
     fixed: _Fixed = 0.5,
     threads: _Threads = 0,
+    device: _DeviceName = AUTO,
 ) -> None:
     """Retrain from released marked parts: T, the classifier or the detector, the cheapest first.
 
@@ -112,7 +116,7 @@ def main(
     part that the old bundle rejects. Otherwise one line states the reason, and nothing is written.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or usable_cores())
     try:
         options = LearnOptions(
             routes=_routes(route),
@@ -120,6 +124,7 @@ def main(
             held_back_share=held_back,
             enough=enough,
             version=_version(version),
+            device=_device(device),
         )
         signer = read_private_key(key, passphrase_of(key, passphrase_file)) if key else None
         old = read_bundle(bundle or _exported(run))
@@ -133,6 +138,14 @@ def main(
         print_error("learn: stopped by the user; nothing is written")
         sys.exit(130)
     _print_result(result, signer)
+
+
+def _device(name: str) -> TrainingDevice:
+    """Return the device that --device names. Raises UsageError."""
+    try:
+        return choose_device(name)
+    except UsageError as error:
+        raise UsageError(f"--{error}") from error
 
 
 def _print_result(result: RetrainingResult, signer: Ed25519PrivateKey | None) -> None:

@@ -59,6 +59,7 @@ from models.feedback import (
 )
 from models.report.exported import read_export, write_export
 from models.runs.run import Run
+from models.training.device import CPU, TrainingDevice
 from models.training.patches import Picture
 from models.training.progress import stage, track
 
@@ -79,6 +80,7 @@ class LearnOptions:
         parity: the parity limits of the export.
         calibration_frames: see ExportOptions.
         search_parts: see ExportOptions.
+        device: on which networks learn.
     """
 
     routes: tuple[Route, ...] = ()
@@ -89,6 +91,7 @@ class LearnOptions:
     parity: ParityLimits = field(default_factory=ParityLimits)
     calibration_frames: int = 96
     search_parts: int = 300
+    device: TrainingDevice = CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ def _try(
     Returns a TriedRoute with the fault where the result exceeds a limit.
     """
     folder.mkdir()
-    candidate = follow(route, feedback, options.limits, Run(folder))
+    candidate = follow(route, feedback, options.limits, Run(folder), options.device)
     if isinstance(candidate, Shortfall):
         names = [feedback.selection[place].sample.name for place in candidate.lost]
         fell_short = f"{candidate}{': ' if names else ''}{', '.join(names)}"

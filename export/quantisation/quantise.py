@@ -34,6 +34,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.float_onnx import NORMALISED, RAW, RAW_PART
+from export.kept_steps import NOTHING_KEPT, KeptSteps
 from export.quantisation.bias import channel_means, correct_bias
 from export.quantisation.headroom import weight_ranges
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT
@@ -81,7 +82,8 @@ class Quantiser:
 
     frames: uint8 H×W or H×W×3, all of one size that the network accepts. They are read one at a
     time, once for each calibration, so the memory does not grow with their number. raw_range: the
-    range of the output; None derives it from the frames.
+    range of the output; None derives it from the frames. steps: keep each quantised network; frames
+    and range are among its inputs, or follow from them.
     """
 
     def __init__(
@@ -89,8 +91,9 @@ class Quantiser:
         model: onnx.ModelProto,
         frames: Sequence[npt.NDArray[np.uint8]],
         raw_range: Range | None = None,
+        steps: KeptSteps = NOTHING_KEPT,
     ) -> None:
-        self._frames = frames
+        self._frames, self._steps = frames, steps
         with _quiet():
             self._prepared = _prepared(model)
         self._ranges: dict[Calibration, Any] = {}
@@ -116,6 +119,15 @@ class Quantiser:
         The first scheme of a calibration blocks for one run over all frames; later ones are short.
         """
         scheme = scheme or Scheme()
+        float_network = self._prepared.SerializeToString(deterministic=True)
+        data = self._steps.bytes_of(
+            "quantised",
+            (float_network, scheme),
+            lambda: self._quantise(scheme).SerializeToString(deterministic=True),
+        )
+        return onnx.ModelProto.FromString(data)
+
+    def _quantise(self, scheme: Scheme) -> onnx.ModelProto:
         model = onnx.ModelProto.FromString(self._prepared.SerializeToString())
         if scheme.calibration not in self._ranges:
             self._ranges[scheme.calibration] = self._calibrate(scheme.calibration)

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import onnx
+from pydantic import TypeAdapter
 
 from export.chains import Examines
+from export.kept_steps import NOTHING_KEPT, KeptSteps
 from export.parity import Parity, ParityLimits, compare, faults
 from export.quantisation.layers import rank_layers
 from export.quantisation.quantise import CALIBRATIONS, Quantiser, Scheme
@@ -50,6 +52,9 @@ class Tried:
         return f"{text}: {self.fault}" if self.fault else text
 
 
+_FIGURES = TypeAdapter(tuple[Parity, ...])  # the form in which a comparison is kept
+
+
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """The result of a search: the best way, its network, and all ways that were tried."""
@@ -69,6 +74,8 @@ class Trial:
         threshold: T.
         limits: the parity limits.
         total: number of frames, where it is known.
+        steps: keep each result. Reference, frames, T and limits are among its inputs.
+        beside: what the chains consist of beside the network that is tried.
     """
 
     reference: Examines
@@ -76,17 +83,31 @@ class Trial:
     threshold: float
     limits: ParityLimits
     total: int | None = None
+    steps: KeptSteps = NOTHING_KEPT
+    beside: tuple[bytes, ...] = ()
 
-    def judge(self, network: str, chains: Mapping[Scheme, Examines]) -> list[Tried]:
-        """Compare chains with the reference. Blocks for all chains over all frames."""
+    def judge(
+        self, network: str, chains: Mapping[Scheme, Examines], files: Sequence[bytes] = ()
+    ) -> list[Tried]:
+        """Compare chains with the reference. Blocks for all chains over all frames.
+
+        files: the networks that are tried, in the order of the chains; needed where results are
+        kept.
+        """
+        given = (network, tuple(chains), *files, *self.beside)
+        figures = self.steps.of(
+            f"tried-{network.replace(' ', '-')}", given, _FIGURES, lambda: self._figures(chains)
+        )
         tried = []
-        for scheme, parity in compare(
-            self.reference, chains, self.frames(), self.threshold, self.total
-        ).items():
+        for scheme, parity in zip(chains, figures, strict=True):
             fault = "; ".join(faults(parity, self.limits, proven=True))
             tried.append(Tried(network, scheme, parity, fault))
             log.info("tried %s", tried[-1])
         return tried
+
+    def _figures(self, chains: Mapping[Scheme, Examines]) -> tuple[Parity, ...]:
+        found = compare(self.reference, chains, self.frames(), self.threshold, self.total)
+        return tuple(found[scheme] for scheme in chains)
 
 
 def search(
@@ -107,7 +128,11 @@ def search(
     way is within the limits.
     """
     models = {scheme: quantiser.quantise(scheme) for scheme in schemes}
-    tried = trial.judge(network, {scheme: chain(model) for scheme, model in models.items()})
+    tried = trial.judge(
+        network,
+        {scheme: chain(model) for scheme, model in models.items()},
+        [model.SerializeToString(deterministic=True) for model in models.values()],
+    )
     best = pick(tried)
     if best.fault and error is not None:
         for names in _growing(
@@ -115,7 +140,8 @@ def search(
         ):
             scheme = replace(best.scheme, keep_float=names)
             models[scheme] = quantiser.quantise(scheme)
-            tried += trial.judge(network, {scheme: chain(models[scheme])})
+            data = models[scheme].SerializeToString(deterministic=True)
+            tried += trial.judge(network, {scheme: chain(models[scheme])}, [data])
             if not tried[-1].fault:
                 break
         best = pick(tried)

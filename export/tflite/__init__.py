@@ -1,5 +1,5 @@
 """Conversion of networks from torch to TFLite, in the separate environment of the tool chain."""
 
-from export.tflite.toolchain import TfliteFile, TfliteJob, convert, tflite_python
+from export.tflite.toolchain import FILES, TfliteFile, TfliteJob, convert, tflite_python
 
-__all__ = ["TfliteFile", "TfliteJob", "convert", "tflite_python"]
+__all__ = ["FILES", "TfliteFile", "TfliteJob", "convert", "tflite_python"]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import ConfigDict, TypeAdapter, with_config
 
 from edge.bundle.manifest import Precision
 from export.errors import ExportError
@@ -78,6 +79,7 @@ class TfliteJob:
     keep_float: tuple[str, ...] = ()
 
 
+@with_config(ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
 @dataclass(frozen=True, slots=True)
 class TfliteFile:
     """A TFLite file. Its input is int8 N×H×W×C: each pixel minus 128.
@@ -95,6 +97,9 @@ class TfliteFile:
     scale: float
     zero_point: int
     floats: tuple[str, ...]
+
+
+FILES = TypeAdapter(dict[str, TfliteFile])  # the form in which converted files are kept
 
 
 def convert(jobs: Mapping[str, TfliteJob]) -> dict[str, TfliteFile]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.bundle.manifest import DetectorKind
@@ -25,29 +26,52 @@ from models.report import write_report
 from models.report.write import REPORT
 from models.runs.preparation import Preparation, prepare
 from models.runs.run import RECORD, VALIDATION, Run
+from models.training.device import CPU, TrainingDevice
+from models.training.estimate import JUDGE_S, REPORT_S, PictureSides, measure_slowness, phases_of
+from models.training.forecast import forecast, phase
 from models.training.progress import stage, track
+from models.training.recipe import load_recipe
 from models.training.session import train_run
 
 log = logging.getLogger(__name__)
 
+JUDGING = "comparison"  # the phase after all candidates
+
 
 def run_plan(
-    data: Path, out: Path, plan: Plan, groups: str | None, max_false_rejects: float
+    data: Path,
+    out: Path,
+    plan: Plan,
+    groups: str | None,
+    max_false_rejects: float,
+    *,
+    device: TrainingDevice = CPU,
 ) -> CandidateComparison:
     """Train and measure the candidates, and recommend one.
 
     Blocks for minutes. A call that was interrupted continues with the unfinished candidate when it
     is made again.
 
-    groups, max_false_rejects: the values with which ``plan`` was made. A candidate that cannot
-    learn from the data is left out, with the reason. Raises DataError where no candidate can, or
-    where the folder holds another run.
+    groups, max_false_rejects: the values with which ``plan`` was made. device: on which networks
+    learn. A candidate that cannot learn from the data is left out, with the reason. Raises
+    DataError where no candidate can, or where the folder holds another run.
     """
     if (out / RECORD).exists():
         raise DataError(f"{out}: holds a training run; name another OUT or delete it")
     log.info("candidates %s: %s", ", ".join(plan.recipes), plan.reason)
     left_out = list(plan.too_slow)
-    runs = dict(_train(data, out, plan, groups, max_false_rejects, left_out))
+    prepared = _Prepared(data, groups, max_false_rejects, plan)
+    with forecast(_expected(prepared, out, device)):
+        runs = dict(_train(prepared, out, left_out, device))
+        with phase(JUDGING):
+            return _compared(prepared, out, runs, left_out)
+
+
+def _compared(
+    prepared: _Prepared, out: Path, runs: dict[DetectorKind, Run], left_out: list[LeftOut]
+) -> CandidateComparison:
+    """Compare complete runs, and write the comparison and its page."""
+    data, plan = prepared.data, prepared.plan
     if not runs:
         reasons = "; ".join(f"{each.method}: {each.reason}" for each in left_out)
         raise DataError(f"{data}: no candidate can be trained: {reasons}")
@@ -64,7 +88,7 @@ def run_plan(
         )
     scores = {name: scores_of(run, pictures) for name, run in runs.items()}
     ranking = rank_candidates(runs, scores, pictures)
-    comparison = _comparison(data, plan, pictures, ranking, max_false_rejects, left_out)
+    comparison = _comparison(data, plan, pictures, ranking, prepared.limit, left_out)
     comparison.write(out)
     chosen = runs[comparison.recommended]
     # `outfeed inspect --list` uses the held-back pictures of the recommended run.
@@ -77,45 +101,76 @@ def run_plan(
     return comparison
 
 
-def _train(
-    data: Path,
-    out: Path,
-    plan: Plan,
-    groups: str | None,
-    max_false_rejects: float,
-    left_out: list[LeftOut],
-) -> Iterator[tuple[DetectorKind, Run]]:
-    """Train the candidates and yield the complete runs, by method; add the others to left_out."""
-    recipes = track(plan.recipes.items(), "candidates", len(plan.recipes))
-    for number, (name, recipe) in enumerate(recipes, start=1):
-        log.info("candidate %s: %s of %s", name, number, len(plan.recipes))
-        try:
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The data for the candidates of a plan. Each reads it anew, because each divides it anew."""
+
+    data: Path
+    groups: str | None
+    limit: float
+    plan: Plan
+
+    def of(self, name: DetectorKind) -> Preparation:
+        """Return the preparation for a candidate. Raises DataError if it cannot learn from it."""
+        return prepare(
+            self.data,
+            self.plan.recipes[name],
+            self.groups,
             # The training pictures of regression are in no comparison, so they can stay where they
             # are.
-            alone = "regression" not in plan.recipes
-            prepared = prepare(
-                data,
-                recipe,
-                groups,
-                hold_back_drawn=alone,
-                with_unmasked=plan.divides_marked,
-                max_false_rejects=max_false_rejects,
-            )
-        except DataError as error:
-            left_out.append(_left_out(name, error))
-            continue
-        prepared = _within(prepared, plan.budget)
-        run = Run(out / name)
-        run.begin(prepared.record)
-        try:
-            if not run.result_path.exists():
-                train_run(prepared, run)
-        except (DataError, ValueError) as error:
-            # Some methods fail only during training. The other candidates continue.
-            left_out.append(_left_out(name, error))
-            continue
-        if not (run.folder / REPORT).exists():
-            write_report(run, max_false_rejects=max_false_rejects)
+            hold_back_drawn="regression" not in self.plan.recipes,
+            with_unmasked=self.plan.divides_marked,
+            max_false_rejects=self.limit,
+        )
+
+
+def _expected(prepared: _Prepared, out: Path, device: TrainingDevice) -> dict[str, float]:
+    """Return the expected seconds of each candidate that is not finished, and of the comparison."""
+    recipes = prepared.plan.recipes
+    sides = None
+    for name in recipes:
+        with suppress(DataError):
+            first = prepared.of(name)
+            sides = PictureSides.of(first.pictures, first.held_back, first.record.alignment)
+            break
+    if sides is None:
+        return {}
+    slowness, usual = measure_slowness(), load_recipe("lean")
+    report = slowness * REPORT_S * sides.held_back
+    expected: dict[str, float] = {
+        name: report + sum(phases_of(recipe or usual, sides, device, slowness).values())
+        for name, recipe in recipes.items()
+        if not Run(out / name).result_path.exists()
+    }
+    judged = 2 * sides.held_back * len(recipes)
+    return {**expected, JUDGING: slowness * JUDGE_S * judged}
+
+
+def _train(
+    prepared: _Prepared, out: Path, left_out: list[LeftOut], device: TrainingDevice
+) -> Iterator[tuple[DetectorKind, Run]]:
+    """Train the candidates and yield the complete runs, by method; add the others to left_out."""
+    recipes = prepared.plan.recipes
+    for number, name in enumerate(track(recipes, "candidates", len(recipes)), start=1):
+        log.info("candidate %s: %s of %s", name, number, len(recipes))
+        with phase(name):
+            try:
+                made = prepared.of(name)
+            except DataError as error:
+                left_out.append(_left_out(name, error))
+                continue
+            made = _within(made, prepared.plan.budget)
+            run = Run(out / name)
+            run.begin(made.record)
+            try:
+                if not run.result_path.exists():
+                    train_run(made, run, device=device)
+            except (DataError, ValueError) as error:
+                # Some methods fail only during training. The other candidates continue.
+                left_out.append(_left_out(name, error))
+                continue
+            if not (run.folder / REPORT).exists():
+                write_report(run, max_false_rejects=prepared.limit)
         yield name, run
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,6 +47,12 @@ class DistilledNetwork(DetectorNetwork):
                 )
             width = student.backbone.widths[student.TAPS[0]]
             self.projection = nn.Conv2d(width, teacher.channels, 1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DistilledNetwork:
+        # The teacher is no part of the state, but must be on the same device.
+        self._teacher.module._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def raw(self, x: Tensor) -> Tensor:
         return self.student.raw(x)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.distillation.state_file import PublishedNetwork
@@ -26,6 +26,11 @@ class MapTeacher:
     """
 
     network: DetectorNetwork
+
+    @property
+    def module(self) -> nn.Module:
+        """Return the network, which is moved to the device of the student."""
+        return self.network
 
     @torch.no_grad()
     def severity(self, inputs: Tensor, cells: tuple[int, int]) -> Tensor:
@@ -58,6 +63,11 @@ class FeatureTeacher:
     """A published network, whose features a student learns to predict."""
 
     published: PublishedNetwork
+
+    @property
+    def module(self) -> nn.Module:
+        """Return the network, which is moved to the device of the student."""
+        return self.published.network
 
     @property
     def channels(self) -> int:
@@ -94,7 +104,8 @@ def as_imagenet(inputs: Tensor) -> Tensor:
     shares = (inputs / PIXEL_SCALE + PIXEL_ZERO_POINT) / 255
     shares = shares.expand(-1, 3, -1, -1) if shares.shape[1] == 1 else shares.flip(1)
     mean, deviation = (
-        torch.tensor(values, dtype=shares.dtype).reshape(1, 3, 1, 1) for values in (MEAN, DEVIATION)
+        torch.tensor(values, dtype=shares.dtype).reshape(1, 3, 1, 1).to(shares.device)
+        for values in (MEAN, DEVIATION)
     )
     return (shares - mean) / deviation
 

@@ -47,6 +47,7 @@ from models.runs.run import Run
 from models.training.alignment import align_pictures
 from models.training.blocks import LabelledRegion, collect_regions
 from models.training.classifier import train_classifier
+from models.training.device import CPU, TrainingDevice
 from models.training.patches import Picture, find_truncate
 from models.training.progress import stage, track
 from models.training.recipe import Recipe
@@ -104,12 +105,16 @@ def routes_of(feedback: FeedbackDataset) -> tuple[Route, ...]:
 
 
 def follow(
-    route: Route, feedback: FeedbackDataset, limits: Limits, scratch: Run
+    route: Route,
+    feedback: FeedbackDataset,
+    limits: Limits,
+    scratch: Run,
+    device: TrainingDevice = CPU,
 ) -> RouteCandidate | Shortfall:
     """Follow a route. Returns a shortfall where no settings are within the limits.
 
-    scratch: a run's folder for checkpoints. Blocks for seconds (threshold) to hours (method).
-    Raises DataError.
+    scratch: a run's folder for checkpoints. device: on which networks learn. Blocks for seconds
+    (threshold) to hours (method). Raises DataError.
     """
     detector, classifier = feedback.run.load_detector(), feedback.run.load_classifier()
     detector_loss = feedback.result.detector_loss
@@ -117,14 +122,16 @@ def follow(
     with stage("generating pictures with the new appearance"):
         made = () if route == "threshold" else _training_pictures(feedback)
     if route in ("detector", "method"):
-        trained = _detector(route, feedback, made, detector, scratch)
+        trained = _detector(route, feedback, made, detector, scratch, device)
         detector, detector_loss = trained.detector, tuple(trained.loss)
     channels = feedback.record.channels
     plain = detector_of(detector, channels, feedback.record.alignment)
     run_once = RunOnce(plain)
     if classifier is not None and route != "threshold":
         anew = route == "method"
-        classifier, loss = _classifier(feedback, made, plain, classifier, scratch, anew=anew)
+        classifier, loss = _classifier(
+            feedback, made, plain, classifier, scratch, device, anew=anew
+        )
         classifier_loss = tuple(loss)
     vote = None if classifier is None else _vote(classifier, feedback)
     search = _search(run_once, vote, feedback, limits)
@@ -213,12 +220,13 @@ def _detector(
     made: tuple[Picture, ...],
     old: DetectorNetwork | FileDetector,
     scratch: Run,
+    device: TrainingDevice,
 ) -> TrainedMethod:
     """Train the detector further or from the start. Raises DataError where the method cannot."""
     method = METHODS[feedback.record.recipe.method]
     pictures = (*feedback.train, *(feedback.learned_good if method.by_place else made))
     if route == "method":
-        return method.train(_task(feedback, pictures, feedback.record.recipe, scratch))
+        return method.train(_task(feedback, pictures, feedback.record.recipe, scratch, device))
     if method.further is None or isinstance(old, FileDetector):
         raise DataError(
             f"route detector: {feedback.record.recipe.method} cannot be trained further; "
@@ -232,11 +240,15 @@ def _detector(
     truncate = find_truncate(feedback.train, options.resolution, recipe.labels)
     labels = recipe.labels.model_copy(update={"truncate": truncate})
     recipe = recipe.model_copy(update={"detector": options, "labels": labels})
-    return method.further(_task(feedback, pictures, recipe, scratch), old)
+    return method.further(_task(feedback, pictures, recipe, scratch, device), old)
 
 
 def _task(
-    feedback: FeedbackDataset, pictures: tuple[Picture, ...], recipe: Recipe, scratch: Run
+    feedback: FeedbackDataset,
+    pictures: tuple[Picture, ...],
+    recipe: Recipe,
+    scratch: Run,
+    device: TrainingDevice,
 ) -> TrainingTask:
     alignment = feedback.record.alignment
     return TrainingTask(
@@ -246,6 +258,7 @@ def _task(
         channels=feedback.record.channels,
         recipe=recipe,
         checkpoint=scratch.detector_checkpoint,
+        device=device,
     )
 
 
@@ -266,6 +279,7 @@ def _classifier(
     detector: Detector,
     old: BlockClassifier,
     scratch: Run,
+    device: TrainingDevice,
     *,
     anew: bool,
 ) -> tuple[BlockClassifier, list[tuple[int, float]]]:
@@ -300,6 +314,7 @@ def _classifier(
         recipe,
         scratch.classifier_checkpoint,
         None if anew else old,
+        device=device,
     )
 
 

@@ -12,6 +12,7 @@ from edge.bundle.manifest import Format
 from models.distillation.teacher import Guide
 from models.methods.file_detector import FileDetector
 from models.networks import DetectorNetwork
+from models.training.device import CPU, TrainingDevice
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
@@ -29,7 +30,8 @@ class TrainingTask:
 
     pictures: those to train on. held_back: the validation pictures; good parts among them set the
     scale of severity. kinds: names of the kinds of defects. channels: 1 or 3. checkpoint: file from
-    which a killed training continues. guide: a teacher, for methods that ``distil``.
+    which a killed training continues. guide: a teacher, for methods that ``distil``. device: on
+    which its networks learn; the trained detector is on the processor.
     """
 
     pictures: tuple[Picture, ...]
@@ -39,6 +41,7 @@ class TrainingTask:
     recipe: Recipe
     checkpoint: Path
     guide: Guide | None = None
+    device: TrainingDevice = CPU
 
     @property
     def good(self) -> tuple[Picture, ...]:

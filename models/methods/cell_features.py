@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.augmentation.synthetic_defects import add_defect
 from models.data.dataset import DataError, Pixels, as_channels
-from models.networks import normalise
+from models.networks import DetectorNetwork, normalise
+from models.training.device import device_of
 from models.training.patches import Picture
 
 WINDOW_PX = 512  # side of the window for synthetic defects, which take 0.3 s per million pixels
@@ -94,7 +95,7 @@ def collect_cells(
     """Return cells of all pictures, and of ``synthetic_pictures`` copies with synthetic defects.
 
     Copies take the pictures in turn. There are at most ``most_cells`` sound cells and as many
-    defective ones. Blocks for minutes. Equal seeds give equal cells.
+    defective ones, on the processor. Blocks for minutes. Equal seeds give equal cells.
     """
     rng = np.random.default_rng([seed, 28])
     turns = rng.permutation(len(pictures))
@@ -172,7 +173,13 @@ def _cells(network: CellNetwork, pixels: Pixels, kind_map: Pixels) -> tuple[Tens
     """Return the features of every cell, and its share of defect pixels, 1×rows×cols."""
     marked = _reflected(kind_map, network.multiple_px) > 0
     share = functional.avg_pool2d(torch.from_numpy(marked)[None].float(), network.stride_px)
-    return network.cell_features(planes(pixels, network.multiple_px)), share
+    return network.cell_features(input_of(network, pixels)).cpu(), share
+
+
+def input_of(network: DetectorNetwork | CellNetwork, pixels: Pixels) -> Tensor:
+    """Return the pixels as ``planes`` does, for a network and on its device."""
+    x = planes(pixels, network.multiple_px)
+    return x.to(device_of(network)) if isinstance(network, nn.Module) else x
 
 
 def planes(pixels: Pixels, multiple_px: int) -> Tensor:

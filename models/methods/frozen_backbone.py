@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.data.dataset import DataError
-from models.methods.cell_features import planes
+from models.methods.cell_features import input_of
 from models.methods.channel_equalisation import equalise, widen
 from models.networks.base import DetectorNetwork
 from models.networks.efficientnet import EfficientNetLite
@@ -24,12 +24,13 @@ def freeze_backbone(network: DetectorNetwork, good: tuple[Picture, ...]) -> None
     """Load the weights of ImageNet, and scale and round them as int8 needs it, in place.
 
     good: pictures of good parts, on which the reach of each channel is measured. Raises DataError
-    where the weights are missing. Blocks for two runs of at most MOST_EQUALISED pictures.
+    where the weights are missing. Blocks for two runs of at most MOST_EQUALISED pictures, on the
+    network's device.
     """
     start_from_imagenet(network, "method")
     backbone = network.backbone
     assert isinstance(backbone, EfficientNetLite)
     for step in (equalise, widen):
-        step(backbone, (planes(p.pixels, network.multiple_px) for p in good[:MOST_EQUALISED]))
+        step(backbone, (input_of(network, p.pixels) for p in good[:MOST_EQUALISED]))
     round_weights(backbone)
     backbone.requires_grad_(False)

@@ -5,6 +5,8 @@ detector.ckpt     checkpoints, from which a killed run continues; teacher-detect
 classifier.ckpt
 detector.pt       trained weights; detector.bin: the file of a method without a network
 classifier.pt
+detector-loss.json  written after the detector, so a detector with it is completely trained
+export-steps/     finished steps of an export that was stopped (export/kept_steps.py)
 result.json       T, the rules, metrics: written last, so a run with it is complete
 validation.txt    paths of the validation pictures, one a line, for `outfeed inspect`
 quarantine/       the marked parts that the run was retrained with (models/feedback)
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import sha256
+import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -167,6 +170,7 @@ class Run:
         self.classifier_checkpoint = folder / "classifier.ckpt"
         self.detector_path = folder / "detector.pt"
         self.detector_file = folder / "detector.bin"
+        self.detector_loss = folder / "detector-loss.json"
         self.classifier_path = folder / "classifier.pt"
         self.validation_list = folder / VALIDATION
         self.quarantine = folder / FOLDER
@@ -224,17 +228,38 @@ class Run:
         else:
             save_atomically(detector.state_dict(), self.detector_path)
 
+    def finish_detector(self, loss: list[tuple[int, float]]) -> None:
+        """Note that the saved detector is completely trained. loss: by step."""
+        write_atomically(self.detector_loss, json.dumps(loss) + "\n")
+
+    def trained_detector(
+        self,
+    ) -> tuple[DetectorNetwork | FileDetector, list[tuple[int, float]]] | None:
+        """Return the detector as it was saved, with its loss; None where it is not complete.
+
+        The weights keep their order in memory, by which results differ in the last bits. Raises
+        DataError.
+        """
+        if not self.detector_loss.exists():
+            return None
+        loss = json.loads(self.detector_loss.read_text(encoding="utf-8"))
+        detector = self.load_detector(as_saved=True)
+        return detector, [(int(step), float(value)) for step, value in loss]
+
     def save_classifier(self, network: BlockClassifier) -> None:
         save_atomically(network.state_dict(), self.classifier_path)
 
-    def load_detector(self) -> DetectorNetwork | FileDetector:
-        """Return the trained detector; a network is in eval mode. Raises DataError without a file."""
+    def load_detector(self, *, as_saved: bool = False) -> DetectorNetwork | FileDetector:
+        """Return the trained detector; a network is in eval mode. Raises DataError without a file.
+
+        as_saved: keep the order in memory of the weights.
+        """
         record = self.record()
         build = METHODS[record.recipe.method].build
         if build is None:
             return self._load_file(record)
         network = build(record.recipe, record.channels)
-        _fill(network, self.detector_path)
+        _fill(network, self.detector_path, as_saved=as_saved)
         return network.eval()
 
     def weights_sha256(self) -> str:
@@ -273,13 +298,13 @@ def _recommended(folder: Path) -> Path:
     return folder / _read(comparison, _Pointer, "a comparison of candidates").recommended
 
 
-def _fill(network: nn.Module, path: Path) -> None:
+def _fill(network: nn.Module, path: Path, *, as_saved: bool = False) -> None:
     try:
         weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be read; expected trained weights") from error
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(weights, assign=as_saved)
     except RuntimeError as error:
         raise DataError(
             f"{path}: holds weights that do not fit {type(network).__name__}; "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,10 @@ from models.evaluation.tradeoff import parse_share
 from models.ladder.budget import THIS, TimeBudget
 from models.runs.run import Run
 from models.training import auto
+from models.training.device import AUTO, TrainingDevice, choose_device, usable_cores
 from models.training.guidance import Wishes
 from models.training.interrupts import Interrupted, as_keyboard
-from models.training.job import TrainingJob, keep_result, run_job
+from models.training.job import JobResult, TrainingJob, keep_result, run_job
 from models.training.progress import announced
 from models.training.recipe import load_recipe
 from models.training.tables import print_comparison, print_line, print_run
@@ -75,6 +75,13 @@ _Teacher = Annotated[
     ),
 ]
 _Threads = Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")]
+_Device = Annotated[
+    str,
+    typer.Option(
+        help="Device on which networks learn: cpu, cuda, mps, or auto for a GPU where torch "
+        "sees one."
+    ),
+]
 _Track = Annotated[
     str,
     typer.Option(
@@ -95,6 +102,7 @@ def main(
     target: _Target = THIS,
     teacher: _Teacher = "",
     threads: _Threads = 0,
+    device: _Device = AUTO,
     track: _Track = "",
 ) -> None:
     """Train a detector (and a classifier where defects are annotated), choose T and evaluate."""
@@ -102,27 +110,34 @@ def main(
     try:
         with as_keyboard():
             job = _job(data, out, recipe, groups, max_false_rejects)
-            if begun is not None:
-                job = replace(job, begun=Run(begun))
-            job = replace(job, wishes=_wishes(budget_ms, target, teacher))
+            job = replace(
+                job,
+                device=_device(device),
+                begun=Run(begun) if begun else None,
+                wishes=_wishes(budget_ms, target, teacher),
+            )
             out.mkdir(parents=True, exist_ok=True)
             _log_to(out / "train.log")
             # torch's default uses one thread for two hyper-threads, so half of the cores are idle.
-            torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+            torch.set_num_threads(threads or usable_cores())
             with announced(), tracked(_tracker(track), out) as tracker:
                 done = run_job(job)
                 if tracker is not None:
                     keep_result(tracker, done)
-            if done.comparison is not None:
-                print_comparison(console, done.comparison, done.report, out)
-            else:
-                print_run(console, done.run, done.report, out)
+            _print(console, done, out)
     except (OutfeedError, OSError) as error:
         print_line(errors, f"train: {several_lines(error)}")
         sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     except KeyboardInterrupt as stop:
         print_line(errors, _stopped(stop, out))
         sys.exit(130)
+
+
+def _print(console: Console, done: JobResult, out: Path) -> None:
+    if done.comparison is not None:
+        print_comparison(console, done.comparison, done.report, out)
+    else:
+        print_run(console, done.run, done.report, out)
 
 
 def _job(
@@ -143,6 +158,14 @@ def _wishes(budget_ms: float | None, target: str, teacher: str) -> Wishes:
         raise UsageError("--target: is for a budget; expected --budget-ms")
     budget = None if budget_ms is None else TimeBudget(budget_ms, target)
     return Wishes(budget, teacher or None)
+
+
+def _device(name: str) -> TrainingDevice:
+    """Return the device that --device names. Raises UsageError."""
+    try:
+        return choose_device(name)
+    except UsageError as error:
+        raise UsageError(f"--{error}") from error
 
 
 def _tracker(name: str) -> TrackerName | None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from models.networks import BlockClassifier
 from models.training.blocks import BlockSource, LabelledRegion
+from models.training.device import CPU, TrainingDevice
 from models.training.fit import Fit, Schedule, start_from_imagenet
 from models.training.patches import Picture
 from models.training.recipe import Recipe
@@ -25,12 +26,14 @@ def train_classifier(
     recipe: Recipe,
     checkpoint: Path,
     begun: BlockClassifier | None = None,
+    device: TrainingDevice = CPU,
 ) -> tuple[BlockClassifier, list[tuple[int, float]]]:
     """Train, and return the classifier in eval mode and its loss by step. Block for minutes.
 
     A training that was killed continues from its checkpoint. The loss is the cross entropy over
     kinds and background (He & Liu 2020, section III.A.4). begun: a classifier to train further, in
-    place of the recipe's start; it is changed.
+    place of the recipe's start; it is changed. device: it learns there in float32, because it
+    is small.
     """
     torch.manual_seed(recipe.seed + 1)
     options = recipe.classifier
@@ -41,7 +44,8 @@ def train_classifier(
         options.learning_rate,
         options.weight_decay,
         options.ema,
-        rounded_share=options.rounded_share,
+        device.with_precision("float32"),
+        options.rounded_share,
     )
     network = BlockClassifier(channels, kinds) if begun is None else begun
     if begun is None and options.start is not None:

@@ -25,8 +25,9 @@ from models.networks import (
     build_detector,
     normalise,
 )
+from models.training.device import CPU, TrainingDevice, device_of
 from models.training.feed import Pair, feed
-from models.training.fit import Check, Fit, Schedule, start_from_imagenet, wants_bfloat16
+from models.training.fit import Check, Fit, Schedule, start_from_imagenet
 from models.training.losses import cross_entropy_and_overlap, l2, whole_picture, without_unknown
 from models.training.patches import (
     UNKNOWN,
@@ -52,13 +53,14 @@ def train_detector(
     held_back: tuple[Picture, ...] = (),
     network: DetectorNetwork | None = None,
     guide: Guide | None = None,
+    device: TrainingDevice = CPU,
 ) -> tuple[DetectorNetwork, list[tuple[int, float]]]:
     """Train, and return the network in eval mode and the loss by step. Block for minutes.
 
     A training that was killed continues from its checkpoint. held_back: pictures for the recipe's
     checks. network: a network to train further, in place of the one that the recipe names; it is
-    changed. guide: a teacher beside the labels. Raises DataError where the network cannot learn
-    from it.
+    changed. guide: a teacher beside the labels. device: with the precision of the recipe. Raises
+    DataError where the network cannot learn from the guide.
     """
     torch.manual_seed(recipe.seed)
     options = recipe.detector
@@ -84,14 +86,14 @@ def train_detector(
 
     def batches(first: int, last: int) -> Iterator[Pair]:
         for pixels, targets in feed(steps.batch, first, last):
-            yield normalise(pixels), targets
+            yield normalise(device.place(pixels)), targets
 
     schedule = Schedule(
         options.steps,
         options.learning_rate,
         options.weight_decay,
         options.ema,
-        wants_bfloat16(options.precision),
+        device.with_precision(options.precision),
         options.rounded_share,
     )
     check: Check | None = None
@@ -238,7 +240,7 @@ def severity_and_score(
 
     The map is float32 ceil(H/stride) × ceil(W/stride), both are 0 to 12. pixels: uint8 H×W or
     H×W×3. The picture is reflected up to a multiple of the network's multiple_px, as the station
-    does.
+    does. It runs on the network's device.
     """
     height, width = pixels.shape[:2]
     multiple = network.multiple_px
@@ -248,8 +250,9 @@ def severity_and_score(
     planes = padded[None, None] if pixels.ndim == 2 else padded.transpose(2, 0, 1)[None]
     stride = network.stride_px
     plane = padded.shape[0] // stride, padded.shape[1] // stride
-    values = network(normalise(torch.from_numpy(np.ascontiguousarray(planes)))).flatten()
-    severity = np.asarray(values.clamp(0, SEVERITY_MAX).numpy(), np.float32)
+    inputs = torch.from_numpy(np.ascontiguousarray(planes)).to(device_of(network))
+    values = network(normalise(inputs)).flatten()
+    severity = np.asarray(values.clamp(0, SEVERITY_MAX).cpu().numpy(), np.float32)
     count = plane[0] * plane[1]
     cells = severity[:count].reshape(plane)[: -(-height // stride), : -(-width // stride)]
     return cells, float(severity[count]) if network.decides else None

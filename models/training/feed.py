@@ -6,8 +6,8 @@ With patches that had synthetic defects, a step of 0.1 s then took 0.45 s.
 
 from __future__ import annotations
 
-import os
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from models.training.device import usable_cores
 from models.training.interrupts import SIGNALS
 
 Pair = tuple[Tensor, Tensor]
@@ -36,10 +37,11 @@ def feed(
 
     processes: number of child processes that make batches ahead, at most one for each core. They
     are forked, so that pictures are shared and not copied, and end with the iterator. 0 makes each
-    batch in the caller; None is 2. ``batch`` must depend on the step only.
+    batch in the caller; None is 2, and 0 on macOS. ``batch`` must depend on the step only.
     """
-    cores = len(os.sched_getaffinity(0))
-    processes = min(2 if processes is None else processes, cores)
+    # On macOS the system's libraries do not survive a fork, so batches are made here.
+    usual = 0 if sys.platform == "darwin" else 2
+    processes = min(usual if processes is None else processes, usable_cores())
     loader = DataLoader(
         _Steps(batch),
         batch_size=None,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from models.data.dataset import DataError
 from models.networks import BlockClassifier, DetectorNetwork
+from models.training.device import CPU, TrainingDevice, on_processor
 from models.training.int8_rounding import call_rounded
 from models.training.interrupts import Interrupted, stop_on_signal
 from models.training.progress import stage
@@ -31,14 +32,15 @@ class Schedule:
     """The optimiser's settings: AdamW, with a warm-up over 5 % of the steps and a cosine to zero.
 
     ema: decay of the average of the weights. rounded_share: share of the steps, at the end, in
-    which weights are rounded as in int8 (models/training/int8_rounding.py).
+    which weights are rounded as in int8 (models/training/int8_rounding.py). device: on which the
+    steps are computed, and in which precision.
     """
 
     steps: int
     learning_rate: float
     weight_decay: float
     ema: float
-    bfloat16: bool = False
+    device: TrainingDevice = CPU
     rounded_share: float = 0.0
 
     def is_rounded(self, step: int) -> bool:
@@ -72,8 +74,10 @@ class Fit:
     checkpoint.
 
     With a check, the weights of the best check are returned, else the last ones.
-    batches(first, last) yields (inputs, targets) of steps first to last - 1. It must give the same
-    batch for a step every time, so that a continued training equals an uninterrupted one.
+    batches(first, last) yields (inputs, targets) of steps first to last - 1, on any device. It must
+    give the same batch for a step every time, so that a continued training equals an uninterrupted
+    one. A checkpoint holds tensors of the processor alone, so a training that began on a GPU can
+    continue without one.
     """
 
     def __init__(
@@ -85,7 +89,8 @@ class Fit:
         title: str,
         check: Check | None = None,
     ) -> None:
-        self._network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = schedule.device
+        self._network: nn.Module = self._device.place(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average: nn.Module = copy.deepcopy(self._network).eval()
         self._loss = loss
         self._schedule = schedule
@@ -102,6 +107,7 @@ class Fit:
             lr=schedule.learning_rate,
             weight_decay=schedule.weight_decay,
         )
+        self._scaler = self._device.scaler()
         self.history: list[tuple[int, float]] = []
         self.checks: list[tuple[int, float]] = []
         self._best: dict[str, Tensor] | None = None
@@ -110,8 +116,9 @@ class Fit:
     def run(self, batches: Callable[[int, int], Iterator[tuple[Tensor, Tensor]]]) -> nn.Module:
         """Train to the end of the schedule and return the averaged network. Block for minutes.
 
-        The network is in eval mode. Raises FloatingPointError when the loss is no finite number,
-        and Interrupted after the first SIGINT, SIGTERM or SIGHUP, once the step is saved.
+        The network is in eval mode, on the processor. Raises FloatingPointError when the loss is no
+        finite number, and Interrupted after the first SIGINT, SIGTERM or SIGHUP, once the step is
+        saved.
         """
         first = self._resume()
         running = self._running
@@ -129,6 +136,7 @@ class Fit:
             stop_on_signal() as request,
         ):
             under_way.is_shown = progress.console.is_terminal
+            under_way.begin_at(first)
             task = progress.add_task(
                 self._title, total=self._schedule.steps, completed=first, loss=running
             )
@@ -165,7 +173,7 @@ class Fit:
                     )
         if self._best is not None:
             self._average.load_state_dict(self._best)
-        return self._average
+        return CPU.place(self._average)
 
     def _check_average(self, step: int) -> None:
         """Check the averaged network, and copy its weights when it is the best so far."""
@@ -188,16 +196,17 @@ class Fit:
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedule.rate(step) * group["share"]
         torch.manual_seed(step)  # dropout of a continued training equals that of a whole one
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._schedule.bfloat16):
+        inputs = self._device.place(inputs).contiguous(memory_format=torch.channels_last)
+        with self._device.autocast():
             if self._schedule.is_rounded(step):
                 outputs = call_rounded(self._network, inputs)
             else:
                 outputs = self._network(inputs)
-        loss = self._loss(outputs.float(), targets)
+        loss = self._loss(outputs.float(), self._device.place(targets))
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
         self._follow(step)
         return float(loss.detach())
 
@@ -221,13 +230,14 @@ class Fit:
             "checks": self.checks,
             "best": self._best,
             "running": self._running,
+            "scaler": self._scaler.state_dict(),
         }
-        save_atomically(state, self._checkpoint)
+        save_atomically(on_processor(state), self._checkpoint)
 
     def _resume(self) -> int:
         if not self._checkpoint.exists():
             return 0
-        state = torch.load(self._checkpoint, weights_only=True)
+        state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
         self._network.load_state_dict(state["network"])
         self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -237,6 +247,8 @@ class Fit:
         # Checkpoints of earlier versions have no key 'running'; the history has the loss.
         last = self.history[-1][1] if self.history else 0.0
         self._running = float(state.get("running", last))
+        if self._scaler.is_enabled() and state.get("scaler"):
+            self._scaler.load_state_dict(state["scaler"])
         log.info("fit-resumed %s step=%s", self._title, state["step"])
         return int(state["step"])
 
@@ -246,17 +258,6 @@ def save_atomically(state: Any, path: Path) -> None:
     part = path.with_suffix(path.suffix + ".part")
     torch.save(state, part)
     part.replace(path)
-
-
-def wants_bfloat16(precision: str) -> bool:
-    """Return true when to compute in bfloat16: by the recipe, or if the processor has it."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def start_from_imagenet(network: DetectorNetwork | BlockClassifier, key: str) -> None:

@@ -24,6 +24,7 @@ from models.report.write import REPORT
 from models.runs.preparation import Preparation, prepare
 from models.runs.run import Run, open_data
 from models.training import auto
+from models.training.device import CPU, TrainingDevice
 from models.training.guidance import (
     LARGEST_NAME,
     TEACHER_FOLDER,
@@ -53,6 +54,7 @@ class TrainingJob:
             that of the recipe.
         begun: a finished run whose network learns further, by its recipe unless one is given.
         wishes: a time budget, which chooses the network, and a teacher.
+        device: on which networks learn. It is no part of the run: another one may continue it.
     """
 
     data: Path
@@ -62,6 +64,7 @@ class TrainingJob:
     max_false_rejects: float | None = None
     begun: Run | None = None
     wishes: Wishes = field(default_factory=Wishes)
+    device: TrainingDevice = CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +98,24 @@ def run_job(job: TrainingJob) -> JobResult:
     limit = job.max_false_rejects or MAX_FALSE_REJECTS
     plan = _plan(dataset, job, limit) if recipe is None else None
     budget = _budget(dataset, job, plan)
+    log.info("device %s", job.device)
     if plan is not None:
         if wishes.teacher is not None:
             raise UsageError(f"a teacher is for data with drawn defects: {plan.reason}")
         if budget is not None:
             plan = within_budget(plan, budget)
-        comparison = run_plan(job.data, job.out, plan, job.groups, limit)
+        comparison = run_plan(job.data, job.out, plan, job.groups, limit, device=job.device)
         return JobResult(Run(job.out), job.out / REPORT, comparison)
     if wishes.teacher is None and budget is None:
-        train_folder(job.data, recipe, job.out, job.groups, job.begun, job.max_false_rejects)
+        train_folder(
+            job.data,
+            recipe,
+            job.out,
+            job.groups,
+            job.begun,
+            job.max_false_rejects,
+            device=job.device,
+        )
     else:
         _train(job, recipe, budget)
     run = Run(job.out)
@@ -137,12 +149,12 @@ def _train(job: TrainingJob, recipe: Recipe | None, budget: BudgetRecord | None)
         log.info("teacher none: %s itself fits, so nothing larger can teach it", network)
     elif teacher is not None:
         if teacher == LARGEST_NAME:
-            _train_largest(prepared, job.out / TEACHER_FOLDER)
+            _train_largest(prepared, job.out / TEACHER_FOLDER, job.device)
         prepared = guided(prepared, teacher, job.out)
-    train_run(prepared, Run(job.out))
+    train_run(prepared, Run(job.out), device=job.device)
 
 
-def _train_largest(prepared: Preparation, folder: Path) -> None:
+def _train_largest(prepared: Preparation, folder: Path, device: TrainingDevice) -> None:
     """Train the largest rung on the same pictures, unless the folder holds it already."""
     run = Run(folder)
     larger = _changed(prepared, LARGEST.network, None)
@@ -152,7 +164,7 @@ def _train_largest(prepared: Preparation, folder: Path) -> None:
     run.begin(larger.record)
     if not run.result_path.exists():
         log.info("teacher training %s first", LARGEST.network)
-        train_run(larger, run)
+        train_run(larger, run, device=device)
 
 
 def _changed(prepared: Preparation, network: str, budget: BudgetRecord | None) -> Preparation:

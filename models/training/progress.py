@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ class WorkStage:
     """One piece of work.
 
     total: number of items, None where it is unknown. note: a figure that changes, for instance a
-    loss. is_shown: a bar on the terminal shows the progress already.
+    loss. is_shown: a bar on the terminal shows the progress already. begun_at: items that were done
+    by an earlier call.
     """
 
     title: str
@@ -37,22 +38,42 @@ class WorkStage:
     done: int = 0
     note: str = ""
     is_shown: bool = False
+    begun_at: int = 0
+
+    def begin_at(self, done: int) -> None:
+        """Note the items that an earlier call has done; they took none of this stage's time."""
+        self.done = self.begun_at = done
 
     def words(self, now_s: float) -> str:
         """Return a line like 'trying T: 12 of 60 after 20 s, about 80 s left'."""
         elapsed = now_s - self.began_s
         note = f", {self.note}" if self.note else ""
         if not self.total:
-            return f"{self.title}: {_duration(elapsed)} so far{note}"
-        text = f"{self.title}: {self.done} of {self.total} after {_duration(elapsed)}{note}"
-        if 0 < self.done < self.total and elapsed >= _LEAST_S:
-            left = elapsed / self.done * (self.total - self.done)
-            text += f", about {_duration(left)} left"
-        return text
+            return f"{self.title}: {duration(elapsed)} so far{note}"
+        text = f"{self.title}: {self.done} of {self.total} after {duration(elapsed)}{note}"
+        left = self.left_s(now_s)
+        return text if left is None else f"{text}, about {duration(left)} left"
+
+    def left_s(self, now_s: float) -> float | None:
+        """Return the estimated seconds that are left; None where there is no ground for one."""
+        elapsed, own = now_s - self.began_s, self.done - self.begun_at
+        if not self.total or own <= 0 or self.done >= self.total or elapsed < _LEAST_S:
+            return None
+        return elapsed / own * (self.total - self.done)
+
+
+class LeftInAll(Protocol):
+    """An estimate of whole work, of which stages are parts (models/training/forecast.py)."""
+
+    def left_s(self, of_stage_s: float | None) -> float:
+        """Return the seconds that are left in all, with those of the current stage if known."""
+        ...
 
 
 class WorkStages:
     """The stages that are not finished, outermost first.
+
+    forecast: of the whole work; None where nothing is expected.
 
     Synchronization: one thread enters and leaves stages, another reads them.
     """
@@ -61,6 +82,7 @@ class WorkStages:
         self._clock = clock
         self._lock = threading.Lock()
         self._open: list[WorkStage] = []
+        self.forecast: LeftInAll | None = None
 
     @contextmanager
     def enter(self, title: str, total: int | None = None) -> Iterator[WorkStage]:
@@ -84,7 +106,14 @@ class WorkStages:
         # A stage within a stage may be over in a moment and begin again a thousand times.
         shown = next((one for one in some[::-1] if now - one.began_s >= _LEAST_S), some[0])
         outer = f"{some[0].title}: " if shown is not some[0] else ""
-        return outer + shown.words(now)
+        return outer + shown.words(now) + self._in_all(shown.left_s(now))
+
+    def _in_all(self, of_stage_s: float | None) -> str:
+        whole = self.forecast
+        if whole is None:
+            return ""
+        left_s = whole.left_s(of_stage_s)
+        return "" if left_s <= (of_stage_s or 0.0) else f"; about {duration(left_s)} left in all"
 
 
 class Announcer(logging.Handler):
@@ -113,7 +142,7 @@ class Announcer(logging.Handler):
         self._last_s = self._clock()
 
 
-_STAGES = WorkStages()
+STAGES = WorkStages()
 
 
 @contextmanager
@@ -122,7 +151,7 @@ def stage(title: str, total: int | None = None) -> Iterator[WorkStage]:
 
     The caller increments ``done`` where there is a total.
     """
-    with _STAGES.enter(title, total) as one:
+    with STAGES.enter(title, total) as one:
         yield one
 
 
@@ -130,7 +159,7 @@ def track(items: Iterable[_Item], title: str, total: int | None = None) -> Itera
     """Yield the items, and count them as progress. total: needed if ``items`` has no length."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    with _STAGES.enter(title, total) as one:
+    with STAGES.enter(title, total) as one:
         for item in items:
             yield item
             one.done += 1
@@ -142,7 +171,7 @@ def announced(every_s: float = EVERY_S) -> Iterator[None]:
 
     Configure logging before: ``basicConfig`` does nothing once there is a handler.
     """
-    announcer = Announcer(_STAGES, every_s)
+    announcer = Announcer(STAGES, every_s)
     over = threading.Event()
 
     def watch() -> None:
@@ -161,6 +190,6 @@ def announced(every_s: float = EVERY_S) -> Iterator[None]:
         root.removeHandler(announcer)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return '45 s', or '12 min' from two minutes on."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -37,6 +37,9 @@ from models.runs.run import CurvePoint, Run, RunRecord, RunResult
 from models.training.alignment import align_pictures
 from models.training.blocks import collect_regions
 from models.training.classifier import train_classifier
+from models.training.device import CPU, TrainingDevice
+from models.training.estimate import PictureSides, measure_slowness, phases_of
+from models.training.forecast import forecast, phase
 from models.training.held_back import HeldBackChain
 from models.training.patches import Picture, set_t_by
 from models.training.progress import stage, track
@@ -52,6 +55,8 @@ def train_folder(
     groups: str | None = None,
     begun: Run | None = None,
     max_false_rejects: float | None = None,
+    *,
+    device: TrainingDevice = CPU,
 ) -> RunResult:
     """Train what the recipe names on a data folder. Block for minutes to hours.
 
@@ -59,38 +64,58 @@ def train_folder(
     from the data (models/training/auto.py) and logs the reasons. groups: in place of the recipe's
     split.groups. begun: a finished run of the same method, whose network learns further; then
     recipe None is that of this run. max_false_rejects: of the chosen recipe, where recipe and begun
-    are None. Raises DataError for data that cannot be trained on, and for a method that cannot
-    learn further.
+    are None. device: on which networks learn. Raises DataError for data that cannot be trained on,
+    and for a method that cannot learn further.
     """
     if begun is None:
         prepared = prepare(data, recipe, groups, max_false_rejects=max_false_rejects)
-        return train_run(prepared, Run(out))
+        return train_run(prepared, Run(out), device=device)
     earlier = begun.record()
     prepared = keep_sides(prepare(data, recipe or earlier.recipe, groups), earlier)
     network = network_to_continue(begun, prepared.record)
     record = prepared.record.model_copy(
         update={"begun_from": begun.weights_sha256(), "budget": earlier.budget}
     )
-    return train_run(replace(prepared, record=record), Run(out), network)
+    return train_run(replace(prepared, record=record), Run(out), network, device)
 
 
-def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = None) -> RunResult:
+def train_run(
+    prepared: Preparation,
+    run: Run,
+    begun: DetectorNetwork | None = None,
+    device: TrainingDevice = CPU,
+) -> RunResult:
     """Train on pictures that are read already, as ``train_folder`` does.
 
-    begun: a network to train further; it is changed. Raises DataError when the run's folder holds
-    another run.
+    begun: a network to train further; it is changed. device: on which networks learn; T, limits and
+    figures are measured on the processor. Raises DataError when the run's folder holds another run.
     """
     began_s = time.monotonic()
-    record, dataset = prepared.record, prepared.dataset
+    record = prepared.record
     run.begin(record)
+    sides = PictureSides.of(prepared.pictures, prepared.held_back, record.alignment)
+    with forecast(phases_of(record.recipe, sides, device, measure_slowness())):
+        result = _train_run(prepared, run, begun, device)
+    result = result.model_copy(update={"training_s": round(time.monotonic() - began_s, 1)})
+    run.finish(result)
+    return result
+
+
+def _train_run(
+    prepared: Preparation, run: Run, begun: DetectorNetwork | None, device: TrainingDevice
+) -> RunResult:
+    """Return the result of a run, without the time that it took."""
+    record, dataset = prepared.record, prepared.dataset
     lines = [str(picture.sample.image_path.resolve()) for picture in prepared.held_back]
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    trained = _train_detector(prepared, run, begun)
+    with phase("detector"):
+        trained = _train_detector(prepared, run, begun, device)
     detector = detector_of(trained.detector, dataset.channels, record.alignment)
     detected = RunOnce(
         detector
     )  # the search for T, keep_severity and the figures need the same maps
-    search = _search_threshold(prepared, detected)
+    with phase("T"):
+        search = _search_threshold(prepared, detected)
     learned = any(picture.kind_map.any() for picture in prepared.pictures)
     silent = record.recipe.decides and not learned and not record.recipe.learns_all
     threshold = record.recipe.chain.threshold or (float(GRID[-1]) if silent else search.best)
@@ -104,17 +129,19 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
             silent=silent,
         ),
     )
-    classifier, classifier_loss = _train_classifier(prepared, run, detector, threshold)
+    with phase("classifier"):
+        classifier, classifier_loss = _train_classifier(prepared, run, detector, threshold, device)
     chain = ChainManifest(threshold=threshold, join_px=record.recipe.chain.join_px)
-    keep_severity = _keep_severity(detected, classifier, prepared, chain)
-    held_back = HeldBackChain(prepared, detected, classifier, keep_severity)
-    chain = held_back.with_limits(chain, is_drawn=search.mean_iou is not None)
-    metrics = held_back.metrics(chain)
+    with phase("figures"):
+        keep_severity = _keep_severity(detected, classifier, prepared, chain)
+        held_back = HeldBackChain(prepared, detected, classifier, keep_severity)
+        chain = held_back.with_limits(chain, is_drawn=search.mean_iou is not None)
+        metrics = held_back.metrics(chain)
     promise = held_back.promise(chain, metrics["float"], silent=silent)
     if promise is not None:
         log.info("operating point: %s", promise)
     height, width = _usual_size(prepared.pictures)
-    result = RunResult(
+    return RunResult(
         threshold=threshold,
         join_px=record.recipe.chain.join_px,
         part_threshold=chain.part_threshold,
@@ -127,10 +154,7 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
         metrics=metrics,
         detector_loss=tuple(trained.loss),
         classifier_loss=tuple(classifier_loss),
-        training_s=round(time.monotonic() - began_s, 1),
     )
-    run.finish(result)
-    return result
 
 
 def network_to_continue(begun: Run, record: RunRecord) -> DetectorNetwork:
@@ -156,9 +180,15 @@ def _shapes(network: DetectorNetwork) -> dict[str, tuple[int, ...]]:
 
 
 def _train_detector(
-    prepared: Preparation, run: Run, begun: DetectorNetwork | None
+    prepared: Preparation, run: Run, begun: DetectorNetwork | None, device: TrainingDevice
 ) -> TrainedMethod:
-    """Train by the recipe's method, and save the detector into the run's folder."""
+    """Train by the recipe's method, and save the detector into the run's folder.
+
+    One that an earlier call has trained completely is loaded.
+    """
+    known = run.trained_detector()
+    if known is not None:
+        return TrainedMethod(*known)
     recipe, alignment = prepared.record.recipe, prepared.record.alignment
     pictures = align_pictures(prepared.pictures, alignment)
     task = TrainingTask(
@@ -169,6 +199,7 @@ def _train_detector(
         recipe=recipe,
         checkpoint=run.detector_checkpoint,
         guide=_aligned_guide(prepared),
+        device=device,
     )
     with stage(f"learning by the method {recipe.method} from {len(pictures)} pictures"):
         method = METHODS[recipe.method]
@@ -178,6 +209,7 @@ def _train_detector(
             assert method.further is not None
             trained = method.further(task, begun)
     run.save_detector(trained.detector)
+    run.finish_detector(trained.loss)
     return trained
 
 
@@ -228,7 +260,7 @@ def _limit_of_t(prepared: Preparation) -> float | None:
 
 
 def _train_classifier(
-    prepared: Preparation, run: Run, detector: Detector, threshold: float
+    prepared: Preparation, run: Run, detector: Detector, threshold: float, device: TrainingDevice
 ) -> tuple[BlockClassifier | None, list[tuple[int, float]]]:
     """Train the block classifier on the detector's regions, and save it.
 
@@ -246,7 +278,13 @@ def _train_classifier(
     with stage("collecting what the classifier learns from"):
         regions = collect_regions(pictures, maps, threshold, recipe.chain.join_px)
     classifier, loss = train_classifier(
-        pictures, regions, len(dataset.kinds), dataset.channels, recipe, run.classifier_checkpoint
+        pictures,
+        regions,
+        len(dataset.kinds),
+        dataset.channels,
+        recipe,
+        run.classifier_checkpoint,
+        device=device,
     )
     run.save_classifier(classifier)
     return classifier, loss

@@ -75,13 +75,15 @@ FLAWED = _pictures(100, 8, defective=True)
     ],
     ids="-".join,
 )
-def network(request: pytest.FixtureRequest) -> DetectorNetwork:
+def network(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> DetectorNetwork:
     method, backbone = request.param
     section = {method.replace("-", "_"): {**SECTIONS[method], "backbone": backbone}}
     recipe = Recipe.model_validate({"name": "m", "method": method, **section})
     good = _pictures(0, 12, defective=False)
     trained = METHODS[recipe.method].train(
-        TrainingTask(good[:8], good[8:], (), 1, recipe, Path("unused"))
+        TrainingTask(good[:8], good[8:], (), 1, recipe, tmp_path_factory.mktemp(method) / "a.ckpt")
     )
     assert isinstance(trained.detector, DetectorNetwork)
     return trained.detector

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from models.training import fit as fit_module
-from models.training.fit import Check, Fit, Schedule, save_atomically, wants_bfloat16
+from models.training.device import wants_bfloat16
+from models.training.fit import Check, Fit, Schedule, save_atomically
 from models.training.interrupts import SIGNALS, Interrupted, stop_on_signal
 
 STEPS = 40

@@ -23,7 +23,7 @@ from models.methods.recipe import AutoencoderRecipe
 from models.networks import PIXEL_SCALE, normalise
 from models.training.detector import severity_map
 from models.training.feed import Pair, feed
-from models.training.fit import Fit, Schedule, wants_bfloat16
+from models.training.fit import Fit, Schedule
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
@@ -112,14 +112,14 @@ def _train(task: TrainingTask) -> TrainedMethod:
 
     def batches(first: int, last: int) -> Iterator[Pair]:
         for given, wanted in feed(source.batch, first, last):
-            yield normalise(given), normalise(wanted)
+            yield normalise(task.device.place(given)), normalise(task.device.place(wanted))
 
     schedule = Schedule(
         options.steps,
         options.learning_rate,
         options.weight_decay,
         options.ema,
-        wants_bfloat16(options.precision),
+        task.device.with_precision(options.precision),
         options.rounded_share,
     )
     fit = Fit(network, loss, schedule, task.checkpoint, "autoencoder")
@@ -157,7 +157,7 @@ def restoration_loss(
         size = network.deviation(error).mean(1, keepdim=True)
         changed = network.deviation(given - wanted).mean(1, keepdim=True)
         sound = changed <= (SOUND_GREY + options.noise_sigma) * PIXEL_SCALE
-    likelihood = torch.where(sound, expected_error(trust, size), torch.zeros(()))
+    likelihood = torch.where(sound, expected_error(trust, size), trust.new_zeros(()))
     loss = loss + TRUST_WEIGHT * likelihood.sum() / sound.sum().clamp(min=1)
     if options.discrimination_weight:
         shown = network.deviation(given - made, trust).mean(1, keepdim=True)

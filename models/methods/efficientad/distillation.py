@@ -61,9 +61,9 @@ def distil(network: EfficientADDetector, task: TrainingTask) -> None:
     without the weights of ImageNet.
     """
     options = task.recipe.efficientad
-    backbone = JoinedFeatures(task.channels, backbone=options.backbone).eval()
+    backbone = task.device.place(JoinedFeatures(task.channels, backbone=options.backbone).eval())
     start_from_imagenet(backbone, "method")
-    plan = schedule(options.model_copy(update={"steps": options.teacher_steps}))
+    plan = schedule(options.model_copy(update={"steps": options.teacher_steps}), task.device)
     checkpoint = task.checkpoint.with_name(f"teacher-{task.checkpoint.name}")
     fit = Fit(network.teacher, functional.mse_loss, plan, checkpoint, "teacher (efficientad)")
     teacher = fit.run(lambda first, last: _batches(task, backbone, first, last))
@@ -92,7 +92,8 @@ def collect_views(task: TrainingTask, backbone: JoinedFeatures) -> Views:
     pixels, features = [], []
     for crop in track(_crops(task, rng), "computing features for the teacher", options.views):
         pixels.append(crop)
-        features.append(backbone.features(normalise(crop[None]))[0, chosen])
+        found = backbone.features(normalise(task.device.place(crop[None])))
+        features.append(found[0, chosen].cpu())
     cells = torch.stack(features)
     cells -= cells.mean((0, 2, 3), keepdim=True)
     cells /= cells.square().mean((0, 2, 3), keepdim=True).sqrt().clamp(min=LEAST_DEVIATION)

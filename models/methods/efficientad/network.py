@@ -64,6 +64,7 @@ class EfficientADDetector(DetectorNetwork):
         last = self.teacher[-1]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
+        mean, deviation = (each.to(last.weight.device) for each in (mean, deviation))
         last.weight /= -deviation[:, None, None, None]
         last.bias.copy_((mean - last.bias) / deviation)
 

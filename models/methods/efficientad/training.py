@@ -48,16 +48,20 @@ def train(task: TrainingTask) -> TrainedMethod:
     torch.manual_seed(task.recipe.seed)
     network = build(task.recipe, task.channels).eval()
     distil(network, task)
-    network.standardise(*feature_statistics(network.teacher, network.multiple_px, task.good))
+    teacher = task.device.place(network.teacher)
+    network.standardise(
+        *feature_statistics(lambda x: teacher(task.device.place(x)), network.multiple_px, task.good)
+    )
     round_weights(network.teacher)
     network.teacher.requires_grad_(False)
     log.info("efficientad good pictures=%s", len(task.good))
     error = partial(loss, hard_share=options.hard_share, outside=options.outside)
     title = "student (efficientad)"
-    fit = Fit(network.pupils, error, schedule(options), task.checkpoint, title)
+    fit = Fit(network.pupils, error, schedule(options, task.device), task.checkpoint, title)
     pupils = fit.run(lambda first, last: _batches(task, network, first, last))
     assert isinstance(pupils, Pupils)
     network.pupils = pupils
+    network.cpu()
     _settle(network, task)
     return TrainedMethod(network.eval(), fit.history)
 
@@ -111,7 +115,7 @@ def _batches(
         return torch.from_numpy(pixels), of_line
 
     for pixels, of_line in feed(batch, first, last):
-        inputs = normalise(pixels)
+        inputs = normalise(task.device.place(pixels))
         with torch.no_grad():
             known = network.teacher(inputs)
             known[of_line == 0] = torch.nan

@@ -44,7 +44,7 @@ def train(task: TrainingTask) -> TrainedMethod:
     """
     options, seed = task.recipe.memory_bank, task.recipe.seed
     require_good(task.good)
-    network = build(task.recipe, task.channels).eval()
+    network = task.device.place(build(task.recipe, task.channels).eval())
     freeze_backbone(network, task.good)
     surface = collect_cells(
         network,
@@ -53,6 +53,7 @@ def train(task: TrainingTask) -> TrainedMethod:
         most_cells=options.cells,
         seed=seed,
     )
+    network.cpu()
     good, bad = surface.good, surface.bad
     log.info(
         "memory-bank good pictures=%s cells good=%s defective=%s",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
-from models.methods.cell_features import planes
+from models.methods.cell_features import input_of, planes
 from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.padim.network import PaDiMDetector
 from models.methods.recipe import PaDiMRecipe
@@ -37,14 +37,15 @@ def train(task: TrainingTask) -> TrainedMethod:
     """
     options = task.recipe.padim
     require_good(task.good)
-    network = build(task.recipe, task.channels).eval()
+    network = task.device.place(build(task.recipe, task.channels).eval())
     _require_one_size(task.pictures + task.held_back)
     _require_space(task.good[0], network, options)
     freeze_backbone(network, task.good)
     drawn = torch.Generator().manual_seed(task.recipe.seed)
     order = torch.randperm(network.features, generator=drawn)
-    network.chosen = order[: options.dimensions].sort().values
+    network.chosen = task.device.place(order[: options.dimensions].sort().values)
     _fit(network, task.good, options.ridge)
+    network.cpu()
     _settle(network, task)
     return TrainedMethod(network)
 
@@ -85,7 +86,7 @@ def _fit(network: PaDiMDetector, good: tuple[Picture, ...], ridge: float) -> Non
     assert isinstance(mean, Tensor)
     network.mean = mean
     dimensions, rows, cols = mean.shape
-    covariance = torch.zeros(rows * cols, dimensions, dimensions)
+    covariance = mean.new_zeros(rows * cols, dimensions, dimensions)
     batch: list[Tensor] = []
     for number, features in enumerate(_features(network, good, "measuring covariances"), start=1):
         batch.append((features - mean).flatten(1).T)
@@ -95,14 +96,15 @@ def _fit(network: PaDiMDetector, good: tuple[Picture, ...], ridge: float) -> Non
             batch.clear()
     covariance /= max(len(good) - 1, 1)
     with stage(f"inverting the covariances of {len(covariance)} places"):
-        network.whiten = _whitening(covariance, ridge)
+        # In float64, which MPS does not have.
+        network.whiten = _whitening(covariance.cpu(), ridge)
 
 
 def _features(
     network: PaDiMDetector, pictures: tuple[Picture, ...], title: str
 ) -> Iterator[Tensor]:
     for picture in track(pictures, title, len(pictures)):
-        yield network.cell_features(planes(picture.pixels, network.multiple_px))[0]
+        yield network.cell_features(input_of(network, picture.pixels))[0]
 
 
 def _whitening(covariance: Tensor, ridge: float) -> Tensor:

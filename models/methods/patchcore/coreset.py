@@ -32,8 +32,9 @@ def project(points: Tensor, dimensions: int, seed: int) -> Tensor:
 def greedy_coreset(points: Tensor, count: int, seed: int) -> Tensor:
     """Return the indices of ``count`` points, each the farthest from those chosen before it.
 
-    points: float32 N×F. The first one is drawn by ``seed``. There are fewer where all other points
-    equal a chosen one. Blocks for about count · N · F / 3e10 s on one core.
+    points: float32 N×F, on any device; the indices are on the processor. The first one is drawn by
+    ``seed``. There are fewer where all other points equal a chosen one. Blocks for about
+    count · N · F / 3e10 s on one core.
 
     The result is that of choosing one at a time. A round takes the CANDIDATES farthest points and
     chooses among them as long as the farthest one is at least as far as the last candidate was at
@@ -45,14 +46,14 @@ def greedy_coreset(points: Tensor, count: int, seed: int) -> Tensor:
     equal = EQUAL * float(squares.mean())
     drawn = torch.Generator().manual_seed(seed)
     chosen = [int(torch.randint(len(points), (1,), generator=drawn))]
-    least = torch.full((len(points),), torch.inf)
+    least = torch.full_like(squares, torch.inf)
     _approach(points, squares, least, chosen)
     while len(chosen) < count:
         far = least.topk(min(CANDIDATES, len(points)))
         if far.values[0] <= equal:
             break
         new = _choose(points[far.indices], far.values, count - len(chosen), equal)
-        rows = far.indices[new].tolist()
+        rows = far.indices.cpu()[new].tolist()
         _approach(points, squares, least, rows)
         chosen += rows
     return torch.tensor(chosen)
@@ -78,9 +79,10 @@ def _choose(candidates: Tensor, distances: Tensor, most: int, equal: float) -> l
 
 def _approach(points: Tensor, squares: Tensor, least: Tensor, rows: list[int]) -> None:
     """Reduce ``least``, the squared distance of each point, by the distances from some points."""
-    others, sizes = points[rows], squares[rows]
+    at = torch.tensor(rows)
+    others, sizes = points[at], squares[at]
     for start in range(0, len(points), CHUNK):
         part = slice(start, start + CHUNK)
         closest = torch.addmm(sizes, points[part], others.T, alpha=-2.0).amin(1)
         torch.minimum(least[part], (squares[part] + closest).clamp(min=0.0), out=least[part])
-    least[rows] = 0.0
+    least[at] = 0.0

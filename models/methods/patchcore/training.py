@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
-from models.methods.cell_features import planes
+from models.methods.cell_features import input_of, planes
 from models.methods.frozen_backbone import require_good
 from models.methods.patchcore.coreset import greedy_coreset, project
 from models.methods.patchcore.network import CELL_PX, PatchCoreDetector
@@ -36,13 +36,15 @@ def train(task: TrainingTask) -> TrainedMethod:
     """
     options, seed = task.recipe.patchcore, task.recipe.seed
     require_good(task.good)
-    network = build(task.recipe, task.channels).eval()
+    network = task.device.place(build(task.recipe, task.channels).eval())
     start_from_imagenet(network, "method")
     network.requires_grad_(False)
     features, total = _collect(network, task.good, options.cells, seed)
     size = bank_size(options, total, len(features))
     with stage(f"choosing {size} of {len(features)} cells for the bank"):
-        chosen = greedy_coreset(project(features, options.projected, seed), size, seed)
+        points = task.device.place(project(features, options.projected, seed))
+        chosen = greedy_coreset(points, size, seed)
+    network.cpu()
     log.info("patchcore cells=%s kept=%s bank=%s", total, len(features), len(chosen))
     network.remember(features[chosen], options.neighbours)
     _settle(network, task)
@@ -74,7 +76,7 @@ def _collect(
     found = []
     seen = track(pictures, "collecting features of good parts", len(pictures))
     for picture, (rows, cols) in zip(seen, shapes, strict=True):
-        features = network.cell_features(planes(picture.pixels, network.multiple_px))
+        features = network.cell_features(input_of(network, picture.pixels)).cpu()
         cells = features[0, :, :rows, :cols].flatten(1).T
         count = max(1, int(share * len(cells)))
         drawn = np.sort(rng.permutation(len(cells))[:count])

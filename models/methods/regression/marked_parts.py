@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.methods.base import TrainedMethod, TrainingTask
-from models.methods.cell_features import planes
+from models.methods.cell_features import input_of
 from models.methods.frozen_backbone import freeze_backbone
 from models.networks import ReducedDetector, build_detector
 from models.training.progress import track
@@ -53,9 +53,10 @@ def train_on_marks(task: TrainingTask) -> TrainedMethod:
     options = task.recipe.detector
     network = build_detector(options.network, task.channels, options.resolution, decision=True)
     assert isinstance(network, ReducedDetector)
-    network.eval()
+    task.device.place(network.eval())
     freeze_backbone(network, task.good)
     rows = _rows(network, task)
+    network.cpu()
     choice = choose(rows)
     weights, bias, loss = _fitted(rows, np.ones(len(rows.groups), np.bool_), choice)
     log.info(
@@ -207,6 +208,6 @@ def _views(pixels: npt.NDArray[np.uint8], recipe: Recipe) -> Iterator[npt.NDArra
 
 @torch.no_grad()
 def _pooled(network: ReducedDetector, pixels: npt.NDArray[np.uint8]) -> Tensor:
-    stages = network.seen(network.backbone(planes(pixels, network.multiple_px)))
+    stages = network.seen(network.backbone(input_of(network, pixels)))
     averages = [stage.mean((2, 3)) for stage in stages]
-    return torch.cat((*averages, *(stage.amax((2, 3)) for stage in stages)), 1)[0]
+    return torch.cat((*averages, *(stage.amax((2, 3)) for stage in stages)), 1)[0].cpu()

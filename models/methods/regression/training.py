@@ -41,6 +41,7 @@ def _trained(task: TrainingTask, network: DetectorNetwork | None) -> TrainedMeth
         task.held_back,
         network=network,
         guide=task.guide,
+        device=task.device,
     )
     return TrainedMethod(trained, loss)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.augmentation.crops import Augmentation, augment
-from models.methods.cell_features import planes
+from models.methods.cell_features import input_of
 from models.methods.recipe import ReverseDistillationRecipe
 from models.methods.reverse_distillation.network import DEEP_PX, ReverseDistillationDetector
 from models.training.patches import Picture
@@ -69,6 +70,15 @@ class TeacherViews:
 
     def __len__(self) -> int:
         return len(self.views)
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """The state of the random choices, from which the next batches follow."""
+        return dict(self._rng.bit_generator.state)
+
+    @choices.setter
+    def choices(self, state: dict[str, Any]) -> None:
+        self._rng.bit_generator.state = state
 
     def batches(self, steps: int, batch: int, crop_px: int) -> Iterator[list[Tensor]]:
         """Yield crops of the stages in the order of ``teach``: batch×C×h×w of each.
@@ -132,10 +142,10 @@ class TeacherViews:
 
 @torch.no_grad()
 def _view(network: ReverseDistillationDetector, picture: Picture) -> _View:
-    stages = [stage[0] for stage in network.teach(planes(picture.pixels, network.multiple_px))]
+    stages = [stage[0] for stage in network.teach(input_of(network, picture.pixels))]
     energy = (stages[-1] - stages[-1].mean((1, 2), keepdim=True)).abs().mean(0)
     structured = torch.nonzero(energy >= energy.median())
-    return _View([stage.half() for stage in stages], structured)
+    return _View([stage.half().cpu() for stage in stages], structured.cpu())
 
 
 def _cut(stage: Tensor, at: tuple[int, int], rows: int, cols: int, stride_px: int) -> Tensor:

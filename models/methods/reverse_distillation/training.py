@@ -11,21 +11,18 @@ import logging
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import Placement, collect_cells, planes, require_defects
 from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.memory_bank.critic import train_critic
-from models.methods.recipe import ReverseDistillationRecipe
 from models.methods.reverse_distillation.features import FLAT, TeacherViews
 from models.methods.reverse_distillation.network import ReverseDistillationDetector
+from models.methods.reverse_distillation.student import StudentFit
 from models.training.patches import Picture
-from models.training.progress import track
 from models.training.recipe import Recipe
-from models.training.tracking import record
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +31,13 @@ PEAKS = 0.95  # quantile of the peaks of good parts at which all parts of severi
 MOST_WEIGHED = 200  # most good pictures for the weights of these parts
 LEAST_REACH = 1e-6
 FINE_PART = 0.25  # of the deviations in severity; the rest is that at stride 16
-WEIGHT_DECAY = 1e-4
-LOG_EVERY = 50  # steps
 
 
 def train(task: TrainingTask) -> TrainedMethod:
     """Train the student. Blocks for about 0.3 s for each step on one core.
 
-    Raises DataError without the weights of ImageNet, without a good part, or for small pictures.
+    A training that was killed continues from its checkpoint. Raises DataError without the weights
+    of ImageNet, without a good part, or for small pictures.
     """
     options, seed = task.recipe.reverse_distillation, task.recipe.seed
     require_good(task.good)
@@ -52,13 +48,15 @@ def train(task: TrainingTask) -> TrainedMethod:
             f"expected at least {LEAST_SIDE_PX} px a side for the method reverse-distillation"
         )
     torch.manual_seed(seed)
-    network = build(task.recipe, task.channels).eval()
+    network = task.device.place(build(task.recipe, task.channels).eval())
     freeze_backbone(network, task.good)
     views = TeacherViews(network, task.good, options, seed)
     network.standardise(views.means, views.deviations)
     log.info("reverse-distillation good pictures=%s views=%s", len(task.good), len(views))
-    loss = _fit(network, views, options)
-    _settle(network, _add_critics(network, task), task)
+    loss = StudentFit(network, views, task).run()
+    critics = _add_critics(network, task)
+    network.cpu()
+    _settle(network, critics, task)
     return TrainedMethod(network, loss)
 
 
@@ -71,37 +69,6 @@ def build(recipe: Recipe, channels: int) -> ReverseDistillationDetector:
         bottleneck=options.bottleneck,
         units=options.units,
     )
-
-
-def _fit(
-    network: ReverseDistillationDetector, views: TeacherViews, options: ReverseDistillationRecipe
-) -> list[tuple[int, float]]:
-    """Train the student by the mean squared error of its predictions. Return the loss by step."""
-    student: list[nn.Module] = [network.enter, network.coarse, network.narrow, network.fine]
-    parameters = [p for module in student for p in module.parameters()]
-    parameters += [p for each in network.comparisons for p in each.predict.parameters()]
-    optimiser = torch.optim.AdamW(parameters, options.learning_rate, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, options.learning_rate, total_steps=options.steps + 1
-    )
-    for module in student:
-        module.train()
-    losses: list[tuple[int, float]] = []
-    batches = views.batches(options.steps, options.batch, options.crop_px)
-    for step, crops in enumerate(track(batches, "training the student", options.steps), start=1):
-        *known, deep = crops
-        pairs = zip(network.predict(deep), known, strict=True)
-        error = torch.stack([functional.mse_loss(*pair) for pair in pairs]).sum()
-        optimiser.zero_grad()
-        error.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        if step % LOG_EVERY == 0 or step == options.steps:
-            losses.append((step, error.item()))
-            record("loss/reverse-distillation", error.item(), step)
-            log.info("reverse-distillation step=%s loss=%.3f", step, error.item())
-    network.eval()
-    return losses
 
 
 def _add_critics(

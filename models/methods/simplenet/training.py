@@ -28,6 +28,7 @@ from models.methods.simplenet.network import (
     set_scale,
 )
 from models.networks import normalise
+from models.training.device import CPU, TrainingDevice, device_of
 from models.training.feed import Pair, feed
 from models.training.fit import Fit, Schedule
 from models.training.patches import Picture
@@ -52,15 +53,17 @@ def train(task: TrainingTask) -> TrainedMethod:
     options = task.recipe.simplenet
     require_good(task.good)
     torch.manual_seed(task.recipe.seed)
-    network = build(task.recipe, task.channels).eval()
+    network = task.device.place(build(task.recipe, task.channels).eval())
     freeze_backbone(network, task.good)
     standardise_on(network, task.good)
     log.info("simplenet good pictures=%s", len(task.good))
     network.cells.noise = options.noise
-    fit = Fit(network.cells, _loss, schedule(options), task.checkpoint, "discriminator (simplenet)")
+    plan = schedule(options, task.device)
+    fit = Fit(network.cells, _loss, plan, task.checkpoint, "discriminator (simplenet)")
     cells = fit.run(lambda first, last: _batches(task, network, first, last))
     assert isinstance(cells, CellHead)
     network.cells = cells
+    network.cpu()
     _settle(network, task)
     return TrainedMethod(network.eval(), fit.history)
 
@@ -70,8 +73,8 @@ def build(recipe: Recipe, channels: int) -> SimpleNetDetector:
     return SimpleNetDetector(channels, backbone=options.backbone, width=options.width)
 
 
-def schedule(options: PictureTrainingRecipe) -> Schedule:
-    return Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema)
+def schedule(options: PictureTrainingRecipe, device: TrainingDevice = CPU) -> Schedule:
+    return Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema, device)
 
 
 def sampling(seed: int, options: PictureTrainingRecipe) -> Sampling:
@@ -89,7 +92,10 @@ def standardise_on(network: JoinedFeatures, good: tuple[Picture, ...]) -> None:
     """Measure mean and deviation of each feature on good parts, and set them."""
     count = sum(network.widths)
     network.standardise(torch.zeros(count), torch.ones(count))
-    network.standardise(*feature_statistics(network.features, network.multiple_px, good))
+    device = device_of(network)
+    network.standardise(
+        *feature_statistics(lambda x: network.features(x.to(device)), network.multiple_px, good)
+    )
 
 
 @torch.no_grad()
@@ -98,13 +104,13 @@ def feature_statistics(
 ) -> tuple[Tensor, Tensor]:
     """Return mean and deviation of each feature on good parts, F each. No deviation is 0.
 
-    features: gives 1×F×h×w of a picture whose sides are multiples of multiple_px.
+    features: gives 1×F×h×w of a picture whose sides are multiples of multiple_px, on any device.
     """
     total, squares, count = torch.zeros(1), torch.zeros(1), 0
     for picture in track(good[:MOST_MEASURED], "measuring the features of good parts"):
         cells = features(planes(picture.pixels, multiple_px))[0].flatten(1)
-        total = total + cells.sum(1)
-        squares = squares + cells.square().sum(1)
+        total = total + cells.sum(1).cpu()
+        squares = squares + cells.square().sum(1).cpu()
         count += cells.shape[1]
     mean = total / count
     deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
@@ -148,7 +154,7 @@ def _batches(
 
     for pixels, sound in feed(batch, first, last):
         with torch.no_grad():
-            features = network.features(normalise(pixels))
+            features = network.features(normalise(task.device.place(pixels)))
         yield features, torch.cat([sound, torch.ones_like(sound)])
 
 

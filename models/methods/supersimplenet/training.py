@@ -55,7 +55,7 @@ def train(task: TrainingTask) -> TrainedMethod:
     """
     require_good(task.good)
     torch.manual_seed(task.recipe.seed)
-    network = build(task.recipe, task.channels).eval()
+    network = task.device.place(build(task.recipe, task.channels).eval())
     freeze_backbone(network, task.good)
     standardise_on(network, task.good)
     return _trained(task, network)
@@ -65,7 +65,7 @@ def _further(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
     """Train the heads further, from their own weights, for instance with new marks."""
     assert isinstance(network, SuperSimpleNetDetector)
     torch.manual_seed(task.recipe.seed)
-    return _trained(task, network.eval())
+    return _trained(task, task.device.place(network.eval()))
 
 
 def build(recipe: Recipe, channels: int) -> SuperSimpleNetDetector:
@@ -84,10 +84,12 @@ def _trained(task: TrainingTask, network: SuperSimpleNetDetector) -> TrainedMeth
         drawn,
     )
     network.heads.noise = options.noise
-    fit = Fit(network.heads, _loss, schedule(options), task.checkpoint, "heads (supersimplenet)")
+    plan = schedule(options, task.device)
+    fit = Fit(network.heads, _loss, plan, task.checkpoint, "heads (supersimplenet)")
     heads = fit.run(lambda first, last: _batches(task, network, first, last))
     assert isinstance(heads, Heads)
     network.heads = heads
+    network.cpu()
     _settle(network, task)
     return TrainedMethod(network.eval(), fit.history)
 
@@ -110,8 +112,9 @@ def _batches(
 
     for pixels, packed in feed(batch, first, last):
         with torch.no_grad():
-            features = network.features(normalise(pixels))
+            features = network.features(normalise(task.device.place(pixels)))
         cells = features.shape[2] * features.shape[3]
+        packed = packed.to(features.device)
         where, targets = packed[:, :cells], packed[:, cells:]
         where, noisy = with_anomalies(where, targets)
         plane = where.reshape(len(pixels), 1, *features.shape[2:])
@@ -150,7 +153,7 @@ def _cells(pixels: Pixels, kind_map: Pixels) -> npt.NDArray[np.float32]:
 def _loss(rows: Tensor, targets: Tensor) -> Tensor:
     """Return the loss of cells and parts: truncated L1 and focal (section III.D)."""
     return cell_loss(rows[:, :-1], targets[:, :-1]) + focal_loss(
-        rows[:, -1], (targets[:, -1] > 0).float(), torch.ones(len(rows))
+        rows[:, -1], (targets[:, -1] > 0).float(), torch.ones_like(rows[:, -1])
     )
 
 

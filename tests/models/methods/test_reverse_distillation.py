@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -24,8 +27,10 @@ from models.methods.registry import METHODS
 from models.methods.reverse_distillation import features
 from models.methods.reverse_distillation.features import TeacherViews
 from models.methods.reverse_distillation.network import FARTHEST, ReverseDistillationDetector
+from models.methods.reverse_distillation.student import StudentFit
 from models.networks import normalise
 from models.training.detector import severity_map
+from models.training.interrupts import Interrupted
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 from tests.support.woven import BAD, GOOD, HELD_BACK
@@ -44,12 +49,17 @@ def _recipe(**options: object) -> Recipe:
     )
 
 
-def _task(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) -> TrainingTask:
-    return TrainingTask(pictures, HELD_BACK, (), 1, recipe, Path("unused"))
+def _task(
+    recipe: Recipe, pictures: tuple[Picture, ...], checkpoint: Path, channels: int = 1
+) -> TrainingTask:
+    held_back = HELD_BACK if channels == 1 else ()
+    return TrainingTask(pictures, held_back, (), channels, recipe, checkpoint)
 
 
 def _train(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) -> ReverseDistillationDetector:
-    network = METHODS["reverse-distillation"].train(_task(recipe, pictures)).detector
+    with TemporaryDirectory() as folder:
+        task = _task(recipe, pictures, Path(folder) / "a.ckpt")
+        network = METHODS["reverse-distillation"].train(task).detector
     assert isinstance(network, ReverseDistillationDetector)
     return network
 
@@ -241,12 +251,12 @@ class _Shares:
         return torch.zeros(x.shape[2] // 8 * (x.shape[3] // 8), 1)
 
 
-def test_colour_pictures() -> None:
+def test_colour_pictures(tmp_path: Path) -> None:
     pictures = tuple(
         Picture(p.sample, np.stack([p.pixels, p.pixels // 2, p.pixels // 3], 2), p.kind_map)
         for p in GOOD[:3]
     )
-    task = TrainingTask(pictures, (), (), 3, _recipe(**QUICK), Path("unused"))
+    task = _task(_recipe(**QUICK), pictures, tmp_path / "a.ckpt", 3)
     network = METHODS["reverse-distillation"].train(task).detector
     assert isinstance(network, ReverseDistillationDetector)
     assert severity_map(network, pictures[0].pixels).shape == (12, 12)
@@ -288,3 +298,29 @@ def _is_same(one: ReverseDistillationDetector, other: ReverseDistillationDetecto
 def test_the_widths_of_both_strides(backbone: str, widths: tuple[int, int], features: int) -> None:
     network = ReverseDistillationDetector(backbone=backbone)
     assert (network.widths, network.features) == (widths, features)
+
+
+def test_an_interrupted_student_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = _recipe(**{**QUICK, "steps": 6})
+    expected = _train(recipe, GOOD[:3])
+    step, calls = StudentFit._step, []
+
+    def interrupted(fit: StudentFit, crops: list[torch.Tensor]) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(fit, crops)
+
+    monkeypatch.setattr(StudentFit, "_step", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    task = _task(recipe, GOOD[:3], tmp_path / "a.ckpt")
+    try:
+        with pytest.raises(Interrupted, match="training the student is saved at step 3 of 6"):
+            METHODS["reverse-distillation"].train(task)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    trained = METHODS["reverse-distillation"].train(task)
+    assert isinstance(trained.detector, ReverseDistillationDetector)
+    assert _is_same(trained.detector, expected)
+    assert len(calls) == 6, "no step is repeated"
+    assert [step for step, _ in trained.loss] == [6]

@@ -1,0 +1,65 @@
+"""A command in a process of its own, which gets one SIGINT at a certain call of a function."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def call(
+    module: str, *words: object, at: str = "", number: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m module words`` and return its result.
+
+    at: the function at whose call ``number`` the process gets SIGINT, for instance
+    "models.training.fit:Fit._step"; "" sends nothing. The function then runs as usual.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", "tests.support.interrupted", at, str(number)]
+    return subprocess.run(
+        [*command, module, *(str(word) for word in words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _interrupt_at(target: str, number: int) -> None:
+    module, _, path = target.partition(":")
+    *owners, name = path.split(".")
+    owner: Any = importlib.import_module(module)
+    for each in owners:
+        owner = getattr(owner, each)
+    function, calls = getattr(owner, name), 0
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return function(*args, **kwargs)
+
+    setattr(owner, name, counted)
+
+
+def _main() -> None:
+    target, number, module, *words = sys.argv[1:]
+    # A shell starts what is put into the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if target:
+        _interrupt_at(target, int(number))
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _main()
