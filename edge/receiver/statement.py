@@ -15,7 +15,7 @@ STATE_S = 1.0
 _MAX_JOURNALS = 65_536
 
 
-class DueStatements:
+class StatementTimes:
     """Remembers the journals on which a statement is due. For one thread at a time."""
 
     def __init__(self) -> None:

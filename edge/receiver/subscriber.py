@@ -22,7 +22,7 @@ from edge.events.event import StatusEvent
 from edge.events.identity import EventIdentity
 from edge.events.payload import Topics
 from edge.receiver.receiver import ReceivedEvent, Receiver
-from edge.receiver.statement import DueStatements, committed_statement
+from edge.receiver.statement import StatementTimes, committed_statement
 from edge.receiver.stream import JournalCoverage
 from edge.uplink.backoff import Backoff
 from edge.uplink.client import make_client
@@ -83,7 +83,7 @@ class Subscriber:
         self._subscribed = threading.Event()
         self._client_id = client_id
         self._states_as = states_as
-        self._schedule = None if states_as is None else DueStatements()
+        self._schedule = None if states_as is None else StatementTimes()
         self._had_session = False
         self._refused = 0
 
