@@ -1,6 +1,6 @@
 """Requests for dangerous actions, which a second person approves.
 
-The action runs in the transaction that approves it, with the permission of both people at that time.
+The action runs in the transaction that approves it. Both people need the permission then.
 """
 
 from __future__ import annotations
