@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from central.config.openid import OpenIdConfig
 from central.config.sections import (
     BrokerConfig,
     CollectorConfig,
     DatabaseConfig,
     RetentionConfig,
 )
-from central.config.web import OpenIdConfig, WebConfig
+from central.config.web import WebConfig
 from edge.config.section import ConfigSection
 from edge.errors import ConfigError
 from edge.validation_messages import describe, one_line
@@ -37,6 +38,12 @@ class CentralConfig(ConfigSection):
     retention: RetentionConfig = Field(
         default=RetentionConfig(), description="The time for which rows are kept."
     )
+
+    @model_validator(mode="after")
+    def _check_openid(self) -> CentralConfig:
+        if self.openid is not None and self.web.accounts == "off":
+            raise ValueError('openid needs web.accounts = "on"')
+        return self
 
 
 def load_central(path: Path) -> CentralConfig:
