@@ -20,6 +20,7 @@ from central.config.sections import DatabaseConfig
 from central.config.web import WebConfig
 from central.store.access_tables import audit
 from central.store.database import Database
+from central.store.partitions import Partitions
 from central.store.schema import migrate
 from central.store.tables import parts, stations
 from central.web.access import session_limits
@@ -76,6 +77,7 @@ def fast_database(folder: Path) -> Database:
 
 def build_plant(database: Database) -> None:
     """Fill the tables: four stations with one rejected part each, and all accounts."""
+    Partitions(database).ensure([0])
     with database.write() as connection:
         for number, name in enumerate(PLACES, 1):
             connection.execute(stations.insert().values(id=number, name=name, first_us=1))
