@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTICES = ROOT / "THIRD_PARTY_NOTICES"
 UNKNOWN = "not stated"
 # The file of requirements and the machine that installs it.
-LOCKS = {"station.txt": "station", "pi.txt": "Raspberry Pi", "run.txt": "make run"}
+LOCKS = {
+    "station.txt": "station",
+    "pi.txt": "Raspberry Pi",
+    "run.txt": "make run",
+    "central.txt": "central system",
+}
 
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)(.*)", re.MULTILINE)
 _ENTRY = re.compile(r"^(\S+) (.+)\n {4}licence: (.+)\n {4}home page: (.+)\n {4}used by: (.+)", re.M)
@@ -37,12 +42,14 @@ _SPDX = {
 #
 # libarchive-c 5.3: the metadata has "CC0"; LICENSE.md only links to the Creative Commons page of
 #     CC0 1.0.
+# jinja2 3.1.6: the metadata has a classifier "BSD License"; LICENSE.txt has three clauses.
 # mpmath 1.3.0: the metadata has "BSD"; LICENSE has three clauses.
 # openexr 3.5.3: no licence in the metadata; LICENSE.md has three clauses.
 # sympy 1.14.0: the metadata has "BSD"; LICENSE has three clauses for SymPy, and for the parts from
 #     Diofant, multipledispatch and PyDy. The part from latex2sympy is MIT.
 _BY_HAND = {
     "libarchive-c": "CC0-1.0",
+    "jinja2": "BSD-3-Clause",
     "mpmath": "BSD-3-Clause",
     "openexr": "BSD-3-Clause",
     "sympy": "BSD-3-Clause AND MIT",

@@ -21,7 +21,6 @@ from central.access.tokens import add_token
 from central.config.web import WebConfig
 from central.store.access_tables import sessions, tokens, users
 from central.store.database import Database
-from central.web.app import make_app
 from central.web.login import safe_target
 from central.web.server import WebServer
 from tests.support.central_access import (
@@ -387,7 +386,7 @@ def test_live_wall_shows_the_scope_and_ends_with_the_session(database: Database)
     """A real server: an open stream ends when its session has ended."""
     build_plant(database)
     clock = Clock()
-    server = WebServer(make_app(database, web=WebConfig(port=0), now_us=clock), WebConfig(port=0))
+    server = WebServer(app_of(database, now_us=clock), host="127.0.0.1", port=0)
     server.start()
     try:
         browser = log_in_as(server._app, "production-line")
