@@ -1,6 +1,6 @@
 """Accounts of people, and their roles.
 
-Each function that changes something takes a Change, and records what it did.
+Each function that changes something takes a AuditedChange, and records what it did.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
-from central.access.audit import Change
+from central.access.audit import AuditedChange
 from central.access.caller import Grant
 from central.access.names import check_account_name
 from central.access.passwords import check_new_password, hash_password
@@ -85,7 +85,7 @@ def count_admins(connection: Connection) -> int:
 
 
 def add_account(
-    change: Change,
+    change: AuditedChange,
     name: str,
     *,
     password: str | None = None,
@@ -119,7 +119,7 @@ def add_account(
     return get_account(change.connection, name)
 
 
-def set_password(change: Change, name: str, password: str) -> None:
+def set_password(change: AuditedChange, name: str, password: str) -> None:
     """Give an account a new password, and end its sessions. Raises UsageError."""
     account = get_account(change.connection, name)
     if account.issuer:
@@ -134,7 +134,7 @@ def set_password(change: Change, name: str, password: str) -> None:
     change.record("account.password", account.name)
 
 
-def set_disabled(change: Change, name: str, is_disabled: bool) -> None:
+def set_disabled(change: AuditedChange, name: str, is_disabled: bool) -> None:
     """Disable an account and end its sessions and tokens, or enable it. Raises UsageError."""
     account = get_account(change.connection, name)
     change.connection.execute(
@@ -148,7 +148,7 @@ def set_disabled(change: Change, name: str, is_disabled: bool) -> None:
     change.record("account.disabled" if is_disabled else "account.enabled", account.name)
 
 
-def set_grants(change: Change, name: str, grants: Iterable[Grant]) -> None:
+def set_grants(change: AuditedChange, name: str, grants: Iterable[Grant]) -> None:
     """Replace the roles of an account. Raises UsageError.
 
     They are in force with the next request of each session.

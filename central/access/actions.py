@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from central.access.accounts import count_admins, set_disabled, set_grants
-from central.access.audit import Change
+from central.access.audit import AuditedChange
 from central.access.caller import Grant
 from central.access.permissions import Permission, Role
 from central.access.requests import DangerousAction, Requests
@@ -35,7 +35,7 @@ def grants_as_json(grants: tuple[Grant, ...]) -> list[dict[str, object]]:
     ]
 
 
-def _change_roles(change: Change, subject: str, detail: Mapping[str, Any]) -> None:
+def _change_roles(change: AuditedChange, subject: str, detail: Mapping[str, Any]) -> None:
     grants = tuple(
         Grant(Role(each["role"]), each["plant"], each["line"]) for each in detail["roles"]
     )
@@ -43,21 +43,21 @@ def _change_roles(change: Change, subject: str, detail: Mapping[str, Any]) -> No
     _check_admins(change)
 
 
-def _disable(change: Change, subject: str, detail: Mapping[str, Any]) -> None:
+def _disable(change: AuditedChange, subject: str, detail: Mapping[str, Any]) -> None:
     set_disabled(change, subject, True)
     _check_admins(change)
 
 
-def _enable(change: Change, subject: str, detail: Mapping[str, Any]) -> None:
+def _enable(change: AuditedChange, subject: str, detail: Mapping[str, Any]) -> None:
     set_disabled(change, subject, False)
 
 
-def _check_admins(change: Change) -> None:
+def _check_admins(change: AuditedChange) -> None:
     if not count_admins(change.connection):
         raise UsageError("the last admin keeps the role; give it to another account first")
 
 
-def _delete_data(change: Change, subject: str, detail: Mapping[str, Any]) -> None:
+def _delete_data(change: AuditedChange, subject: str, detail: Mapping[str, Any]) -> None:
     """Delete the rows of a station that were received before a time, in one transaction.
 
     Figures per minute stay. The station does not send the events again, because the coverage of

@@ -69,7 +69,7 @@ class AuditEntry:
         return hashlib.sha256(canonical(fields).encode()).hexdigest()
 
 
-class Change:
+class AuditedChange:
     """An open transaction whose changes are recorded in the audit log. For one thread."""
 
     def __init__(self, connection: Connection, actor: Actor, now_us: int) -> None:
@@ -113,14 +113,14 @@ class Change:
 
 
 @contextmanager
-def audited(database: Database, actor: Actor, now_us: int) -> Iterator[Change]:
+def audited(database: Database, actor: Actor, now_us: int) -> Iterator[AuditedChange]:
     """Open a transaction that changes something and records it.
 
     Every change of accounts, sessions, places and requests goes through here. Nothing is committed
     where the body raises an error, or where it records nothing (RuntimeError). Blocks.
     """
     with database.write() as connection:
-        change = Change(connection, actor, now_us)
+        change = AuditedChange(connection, actor, now_us)
         yield change
         if not change.entries:
             raise RuntimeError("a change was not recorded in the audit log")

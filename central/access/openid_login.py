@@ -12,7 +12,7 @@ from central.access.accounts import (
     find_subject,
     set_grants,
 )
-from central.access.audit import Actor, Change, audited
+from central.access.audit import Actor, AuditedChange, audited
 from central.access.caller import Grant
 from central.access.names import is_account_name
 from central.access.openid import Flow, OpenIdClient, OpenIdError, Person
@@ -109,7 +109,9 @@ def finish_openid(
     return token, row.target
 
 
-def _account(change: Change, client: OpenIdClient, person: Person) -> tuple[Account | None, str]:
+def _account(
+    change: AuditedChange, client: OpenIdClient, person: Person
+) -> tuple[Account | None, str]:
     """Return the account with its present roles, and why it cannot be used; empty if it can."""
     grants = _grants(change, client, person)
     account = find_subject(change.connection, client.config.issuer, person.subject)
@@ -135,7 +137,7 @@ def _account(change: Change, client: OpenIdClient, person: Person) -> tuple[Acco
     return account, "this account is disabled" if account.is_disabled else ""
 
 
-def _grants(change: Change, client: OpenIdClient, person: Person) -> tuple[Grant, ...]:
+def _grants(change: AuditedChange, client: OpenIdClient, person: Person) -> tuple[Grant, ...]:
     found = []
     for each in client.config.groups:
         if each.group not in person.groups:

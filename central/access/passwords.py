@@ -85,5 +85,5 @@ def _common() -> frozenset[str]:
 
 @cache
 def _unknown() -> str:
-    """Return the hash of a password that nobody has, with the parameters of all others."""
+    """Return a hash that belongs to no account, with the parameters of all others."""
     return _HASHER.hash("no account has this password")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from central.access.audit import Change
+from central.access.audit import AuditedChange
 from central.access.caller import Place
 from central.access.names import check_place_name
 from central.store.access_tables import lines, plants, station_lines, user_roles
@@ -89,7 +89,7 @@ def find_place(connection: Connection, plant: str, line: str | None) -> Place:
     return Place(plant_id, line_id)
 
 
-def add_plant(change: Change, name: str) -> None:
+def add_plant(change: AuditedChange, name: str) -> None:
     """Create a plant. Raises UsageError where there is one with this name."""
     name = check_place_name(name)
     if has_place(change.connection, name, None):
@@ -98,7 +98,7 @@ def add_plant(change: Change, name: str) -> None:
     change.record("plant.created", name)
 
 
-def add_line(change: Change, plant: str, name: str) -> None:
+def add_line(change: AuditedChange, plant: str, name: str) -> None:
     """Create a line of a plant. Raises UsageError."""
     name = check_place_name(name)
     place = find_place(change.connection, plant, None)
@@ -108,7 +108,7 @@ def add_line(change: Change, plant: str, name: str) -> None:
     change.record("line.created", f"{plant}/{name}")
 
 
-def remove_line(change: Change, plant: str, name: str) -> None:
+def remove_line(change: AuditedChange, plant: str, name: str) -> None:
     """Remove a line. Its stations are unassigned. Raises UsageError where a role names it."""
     place = find_place(change.connection, plant, name)
     used = select(user_roles.c.id).where(user_roles.c.line_id == place.line_id).limit(1)
@@ -119,7 +119,9 @@ def remove_line(change: Change, plant: str, name: str) -> None:
     change.record("line.removed", f"{plant}/{name}")
 
 
-def assign_station(change: Change, station: str, plant: str | None, line: str | None) -> None:
+def assign_station(
+    change: AuditedChange, station: str, plant: str | None, line: str | None
+) -> None:
     """Assign a station to a line. plant, line: None: to no line. Raises UsageError."""
     before = read_places(change.connection).get(station)
     if plant is None or line is None:

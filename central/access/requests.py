@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from central.access.accounts import read_account
-from central.access.audit import Change, canonical
+from central.access.audit import AuditedChange, canonical
 from central.access.caller import Caller
 from central.access.permissions import Permission
 from central.store.access_tables import requests, users
@@ -37,7 +37,7 @@ class DangerousAction:
     name: str
     text: str
     permission: Permission
-    apply: Callable[[Change, str, Mapping[str, Any]], None]
+    apply: Callable[[AuditedChange, str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Requests:
 
     def ask(
         self,
-        change: Change,
+        change: AuditedChange,
         caller: Caller,
         action: str,
         subject: str,
@@ -103,7 +103,7 @@ class Requests:
         )
         return int(number)
 
-    def approve(self, change: Change, caller: Caller, request_id: int) -> None:
+    def approve(self, change: AuditedChange, caller: Caller, request_id: int) -> None:
         """Run the action of a request that another person made. Raises UsageError."""
         row = self._open(change, request_id)
         action = self._allowed(caller, row.action)
@@ -124,7 +124,7 @@ class Requests:
         )
         action.apply(change, row.object, json.loads(row.detail))
 
-    def refuse(self, change: Change, caller: Caller, request_id: int) -> None:
+    def refuse(self, change: AuditedChange, caller: Caller, request_id: int) -> None:
         """Refuse a request, or withdraw an own one. Raises UsageError."""
         row = self._open(change, request_id)
         self._allowed(caller, row.action)
@@ -164,7 +164,7 @@ class Requests:
             raise UsageError(f"this account has no permission {action.permission.value}")
         return action
 
-    def _open(self, change: Change, request_id: int) -> Row[Any]:
+    def _open(self, change: AuditedChange, request_id: int) -> Row[Any]:
         row = change.connection.execute(
             select(requests).where(requests.c.id == request_id).with_for_update()
         ).first()
@@ -176,7 +176,7 @@ class Requests:
             raise UsageError(f"request {request_id} has expired")
         return row
 
-    def _decide(self, change: Change, caller: Caller, request_id: int, state: str) -> None:
+    def _decide(self, change: AuditedChange, caller: Caller, request_id: int, state: str) -> None:
         change.connection.execute(
             update(requests)
             .where(requests.c.id == request_id)

@@ -21,7 +21,7 @@ FORGET_US = 24 * 3600 * _SECOND_US
 
 ACCOUNT_FREE = 5
 ACCOUNT_LONGEST_US = 60 * _SECOND_US
-"""The longest pause of an account. It is short: a stranger must not lock a person out."""
+"""The longest pause of an account. It is short: attempts of others must not lock a person out."""
 
 ADDRESS_FREE = 20
 ADDRESS_LONGEST_US = 900 * _SECOND_US

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from central.access.accounts import get_account
-from central.access.audit import Change
+from central.access.audit import AuditedChange
 from central.access.sessions import TOKEN_PREFIX, hash_token, new_token
 from central.store.access_tables import tokens
 from edge.errors import UsageError
@@ -28,7 +28,7 @@ class TokenSummary:
     used_us: int | None
 
 
-def add_token(change: Change, name: str, label: str, days: int) -> str:
+def add_token(change: AuditedChange, name: str, label: str, days: int) -> str:
     """Create a token of an account and return it. It cannot be read again. Raises UsageError."""
     account = get_account(change.connection, name)
     label = "".join(char for char in label if char.isprintable()).strip()[:60]
@@ -52,7 +52,7 @@ def add_token(change: Change, name: str, label: str, days: int) -> str:
     return token
 
 
-def remove_token(change: Change, name: str, token_id: int) -> None:
+def remove_token(change: AuditedChange, name: str, token_id: int) -> None:
     """Remove a token of an account. Raises UsageError where it has no such token."""
     account = get_account(change.connection, name)
     where = (tokens.c.id == token_id, tokens.c.user_id == account.account_id)

@@ -37,8 +37,8 @@ class WebConfig(ConfigSection):
         default="on",
         title="Accounts",
         description=(
-            "on: people log in. off: everybody on this machine has every role, without a password; "
-            "for an address of loopback only."
+            "on: people log in. off: every user of this machine has every role, without a "
+            "password; for an address of loopback only."
         ),
     )
     hosts: tuple[str, ...] = Field(

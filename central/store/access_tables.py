@@ -148,7 +148,7 @@ openid_logins = Table(
 audit = Table(
     "audit",
     metadata,
-    # From 1, without holes.
+    # From 1, and each number occurs.
     Column(
         "sequence",
         _Number,

@@ -60,6 +60,10 @@ def context_of(request: Request) -> WebContext:
     return context
 
 
+Context = Annotated[WebContext, Depends(context_of)]
+"""The context as an argument of a route."""
+
+
 def find_caller(request: Request) -> Caller | None:
     """Return the caller of a request; None without a valid session or token. Blocks."""
     context = context_of(request)
@@ -99,7 +103,7 @@ async def _checked(request: Request, caller: Annotated[Caller, Depends(_logged_i
 
 
 class LoginRequirement:
-    """The check that somebody is logged in, as a dependency of FastAPI."""
+    """The check of a login, as a dependency of FastAPI."""
 
     def __call__(self, caller: Annotated[Caller, Depends(_checked)]) -> Caller:
         """Return the caller. Raises NotLoggedInError."""
@@ -117,13 +121,16 @@ class Requirement:
         if not caller.may(self.permission):
             raise HTTPException(403, f"this account has no permission {self.permission.value}")
         station: Any = request.path_params.get("station")
-        if station is not None and not caller.may_at(self.permission, station):
+        # PostgreSQL stores no NUL, so that a query with one would be an error of the database.
+        if station is not None and (
+            "\x00" in station or not caller.may_at(self.permission, station)
+        ):
             raise HTTPException(404, "there is no station with this name")
         return caller
 
 
 class NoRequirement:
-    """The statement that everybody may use a route, with or without a login."""
+    """The statement that a route needs no login."""
 
     def __call__(self) -> None:
         """Do nothing."""

@@ -21,16 +21,13 @@ import edge
 from central.access.openid import OpenIdClient
 from central.config.openid import OpenIdConfig
 from central.config.web import WebConfig
-from central.store.database import Database, StoreError
+from central.store.database import Database, StoreError, is_temporary
+from central.web import account_pages, admin_pages, line_pages, login, request_pages
 from central.web.access import NotLoggedInError, check_routes, require_login
 from central.web.access_api import make_access_api
-from central.web.account_pages import make_account_pages
-from central.web.admin_pages import make_admin_pages
 from central.web.api import make_api
 from central.web.context import WebContext
 from central.web.guard import HostGuard
-from central.web.login import make_login
-from central.web.request_pages import make_request_pages
 from central.web.routes import make_pages
 
 _STATIC = Path(__file__).parent / "static"
@@ -83,17 +80,15 @@ def make_app(
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     for router in (make_api(context), make_access_api(context), make_pages(context)):
         app.include_router(router)
-    for router in (make_login(context), make_account_pages(context)):
-        app.include_router(router)
-    for router in (make_admin_pages(context), make_request_pages(context)):
-        app.include_router(router)
+    for module in (login, account_pages, admin_pages, line_pages, request_pages):
+        app.include_router(module.router)
     check_routes(app)
     # The last one added is the first one that a request meets.
     if web.behind_proxy:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(web.proxies))
     app.add_middleware(HostGuard, web=web)
     app.add_exception_handler(StoreError, _database_lost)
-    app.add_exception_handler(DBAPIError, _database_lost)
+    app.add_exception_handler(DBAPIError, _database_failed)
     app.add_exception_handler(NotLoggedInError, _not_logged_in)
     app.add_exception_handler(HTTPException, _refused)
     return app
@@ -101,6 +96,13 @@ def make_app(
 
 def _is_api(request: Request) -> bool:
     return request.url.path.startswith(("/api/", "/openapi.json", "/live/"))
+
+
+async def _database_failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    if is_temporary(error):
+        return await _database_lost(request, error)
+    return JSONResponse({"detail": "a value cannot be stored"}, 422)
 
 
 async def _database_lost(request: Request, error: Exception) -> Response:

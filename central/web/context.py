@@ -54,7 +54,7 @@ class WebContext:
     ) -> HTMLResponse:
         """Return a page. Every value is escaped.
 
-        caller: whose name, links and forms the page shows; None: nobody is logged in.
+        caller: whose name, links and forms the page shows; None: there is no login.
         """
         text = self.templates.get_template(template).render(
             person=caller, Permission=Permission, **values

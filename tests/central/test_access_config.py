@@ -138,6 +138,22 @@ def test_wrong_keys_are_one_line(text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_shipped_template_has_every_key() -> None:
+    text = (Path(__file__).parents[2] / "firmware-config" / "central.toml").read_text("utf-8")
+    for key, _, _ in WEB:
+        part = text.partition("\n[web]")[2].partition("\n[")[0]
+        assert f"\n{key} = " in part or f"\n#: {key} = " in part, key
+    shown = "\n".join(
+        line.removeprefix("#: ")
+        for line in text.partition("#: [openid]")[2].splitlines()
+        if line.startswith("#: ")
+    ).partition("\n[collector]")[0]
+    own = parse_central("[openid]\n" + shown.partition("\nshare")[0], _FILE).openid
+    assert own is not None
+    assert own.groups[0].line == "press"
+    assert {f"{key} = " in shown for key, _ in OPENID} == {True}
+
+
 def test_accounts_are_on_by_default() -> None:
     assert CentralConfig().web.accounts == "on"
 

@@ -123,7 +123,7 @@ def test_route_that_declares_nothing_is_refused(app: FastAPI) -> None:
         check_routes(careless)
 
 
-def test_nobody_enters_without_a_login(app: FastAPI) -> None:
+def test_no_one_enters_without_a_login(app: FastAPI) -> None:
     browser = client_for(app)
     for method, route in routes_of(app):
         for path, _ in addresses(route):
@@ -213,7 +213,7 @@ def test_local_user_without_accounts_has_every_role(app: FastAPI) -> None:
     local = client_for(app_of(app.state.context.database, LOCAL_WEB))
     assert local.get("/api/account").json()["permissions"] == [each.value for each in Permission]
     assert {each["name"] for each in local.get("/api/stations").json()} == set(PLACES)
-    # Without accounts nobody is a second person.
+    # Without accounts there is no second person.
     answer = local.post("/requests/deletion", data={"unit": "alpha", "before": "2026-01-01"})
     assert answer.status_code == 422
 

@@ -144,3 +144,18 @@ def log_in_as(app: FastAPI, name: str) -> TestClient:
 def audit_count(database: Database) -> int:
     with database.read() as connection:
         return connection.execute(select(func.count()).select_from(audit)).scalar_one()
+
+
+class Clock:
+    """A clock that a test sets. us: the time in µs."""
+
+    def __init__(self) -> None:
+        self.us = NOW_US
+
+    def __call__(self) -> int:
+        return self.us
+
+
+def log_in(client: Any, name: str = "anna", password: str = PASSWORD, **data: str) -> Any:
+    """Send the form of the login."""
+    return client.post("/login", data={"name": name, "password": password, **data})
