@@ -1,4 +1,4 @@
-"""The command outfeed-central: its subcommands, its one line for an error, and its exit statuses."""
+"""The command outfeed-central: its subcommands, the one line of an error, and exit statuses."""
 
 from __future__ import annotations
 
@@ -169,9 +169,12 @@ def test_a_hung_thread_ends_the_process(tmp_path: Path, monkeypatch: pytest.Monk
     config = parse_central(
         f"[broker]\nport = {free_port()}\n[web]\nport = 0\n", tmp_path / "central.toml"
     )
-    with service.start_service(config, service.ServiceParts(), SILENT) as running:
-        with pytest.raises(StalledError, match=r"hung: database for"):
-            running.run(threading.Event())
+    parts = service.ServiceParts()
+    with (
+        service.start_service(config, parts, SILENT) as running,
+        pytest.raises(StalledError, match=r"hung: database for"),
+    ):
+        running.run(threading.Event())
 
 
 def test_a_thread_that_ended_ends_the_process(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_a_migration_is_done_once_by_many_processes(database_config: DatabaseCon
         each.join()
     assert problems == []
     check_schema(databases[0])
-    for each in databases:
-        each.close()
+    for one in databases:
+        one.close()
 
 
 def test_a_database_of_another_version_is_one_line(database_config: DatabaseConfig) -> None:
