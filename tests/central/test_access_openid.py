@@ -24,7 +24,6 @@ from central.access.places import find_place
 from central.config.openid import OpenIdConfig, OpenIdGroup
 from central.store.database import Database
 from central.web.app import make_app
-from central.web.context import WebContext
 from tests.support.brokers import free_port, wait_for
 from tests.support.central_access import (
     CLI,
@@ -75,13 +74,12 @@ def browser(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
     """A browser of an application that reaches the imagined provider."""
-    real = WebContext.make
+    real = OpenIdClient
 
-    def make(*arguments: Any) -> WebContext:
-        client = OpenIdClient(config, provider.transport())
-        return real(*arguments[:3], client)
+    def make(settings: OpenIdConfig) -> OpenIdClient:
+        return real(settings, provider.transport())
 
-    monkeypatch.setattr(WebContext, "make", make)
+    monkeypatch.setattr("central.web.app.OpenIdClient", make)
     return client_for(make_app(database, web=ON, openid=config))
 
 

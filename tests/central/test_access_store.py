@@ -34,7 +34,7 @@ from central.access.throttle import (
     end_attempt,
     pause_us,
 )
-from central.store.access_tables import audit, requests
+from central.store.access_tables import audit, plants, requests
 from central.store.database import Database
 from central.store.tables import parts
 from edge.errors import UsageError
@@ -109,7 +109,7 @@ def test_change_without_a_record_is_rolled_back(database: Database) -> None:
         pytest.raises(RuntimeError, match="not recorded"),
         audited(database, CLI, NOW_US) as change,
     ):
-        change.connection.execute(places.plants.insert().values(name="Ulm"))
+        change.connection.execute(plants.insert().values(name="Ulm"))
     with database.read() as connection:
         assert places.read_plants(connection) == ()
 
