@@ -35,6 +35,7 @@ from edge.errors import OutfeedError, UsageError
 from edge.sim.broker import EmbeddedBroker
 
 _WINDOW = 1000
+_PUBACK = 0x40
 _LIMIT_S = 900.0
 _START_S = 60.0
 
@@ -78,12 +79,12 @@ def verdict(station: int, sequence: int) -> bytes:
 
 
 def publish(port: int, load: CentralLoad) -> None:
-    """Publish all events on one connection, at most 1,000 unacknowledged. MQTT 3.1.1."""
+    """Publish all events on one connection, at most 1,000 unacknowledged. MQTT 5."""
     with socket.create_connection(("127.0.0.1", port)) as sock:
         name = b"bench-publisher"
-        head = b"\x00\x04MQTT\x04\x02\x00\x3c" + struct.pack(">H", len(name)) + name
+        head = b"\x00\x04MQTT\x05\x02\x00\x3c\x00" + struct.pack(">H", len(name)) + name
         sock.sendall(b"\x10" + _length(len(head)) + head)
-        if sock.recv(4)[3:] != b"\x00":
+        if sock.recv(1 << 12)[3:4] != b"\x00":
             raise OutfeedError("the broker refuses the publisher")
         sent = confirmed = 0
         rest = b""
@@ -96,14 +97,15 @@ def publish(port: int, load: CentralLoad) -> None:
             sock.sendall(packets)
             if sent - confirmed >= _WINDOW or sent == load.events:
                 rest += sock.recv(1 << 16)
-                confirmed += len(rest) // 4  # a PUBACK has four bytes
-                rest = rest[len(rest) // 4 * 4 :]
+                while len(rest) > 1 and len(rest) >= 2 + rest[1]:
+                    confirmed += rest[0] == _PUBACK
+                    rest = rest[2 + rest[1] :]
 
 
 def _packet(topic: str, number: int, station: int, sequence: int) -> bytes:
     name = topic.encode()
     message_id = struct.pack(">H", (number - 1) % 65535 + 1)
-    body = struct.pack(">H", len(name)) + name + message_id + verdict(station, sequence)
+    body = struct.pack(">H", len(name)) + name + message_id + b"\x00" + verdict(station, sequence)
     return b"\x32" + _length(len(body)) + body
 
 
@@ -171,7 +173,7 @@ def measure(kind: str, broker: str, load: CentralLoad, batch: int) -> float:
 
 def _start_collector(
     folder: Path, port: int, settings: DatabaseConfig, batch: int
-) -> subprocess.Popen[str]:
+) -> subprocess.Popen[bytes]:
     keys = settings.model_dump(mode="json", include=settings.model_fields_set)
     lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
     config = folder / "central.toml"
@@ -181,12 +183,16 @@ def _start_collector(
         encoding="utf-8",
     )
     command = [sys.executable, "-m", "central", "collect", "--config", str(config)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
+    log = folder / "collector.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file)
     deadline_s = time.monotonic() + _START_S
-    while "collector_subscribed" not in (line := process.stderr.readline()):
-        if time.monotonic() > deadline_s or not line:
-            raise OutfeedError(f"the collector does not start: {line}")
+    while "collector_subscribed" not in (text := log.read_text(encoding="utf-8")):
+        if time.monotonic() > deadline_s or process.poll() is not None:
+            process.kill()
+            process.wait()
+            raise OutfeedError(f"the collector does not start: {text}")
+        time.sleep(0.05)
     return process
 
 

@@ -83,7 +83,13 @@ def start_service(
             check_schema(database)
         web = None
         if parts.serves:
-            web = WebServer(make_app(database), host=config.web.listen, port=config.web.port)
+            web = WebServer(
+                make_app(database, web=config.web, openid=config.openid),
+                host=config.web.listen,
+                port=config.web.port,
+                certificate=config.web.tls_cert,
+                key=config.web.tls_key,
+            )
             stack.callback(web.close)
         collector = None
         if parts.collects:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from central.config.openid import OpenIdConfig
 from central.config.sections import (
     BrokerConfig,
     CollectorConfig,
     DatabaseConfig,
     PictureFolderConfig,
     RetentionConfig,
-    WebConfig,
 )
+from central.config.web import WebConfig
 from edge.config.section import ConfigSection
 from edge.errors import ConfigError
 from edge.validation_messages import describe, one_line
@@ -31,6 +32,9 @@ class CentralConfig(ConfigSection):
     broker: BrokerConfig = Field(default=BrokerConfig(), description="The MQTT broker.")
     database: DatabaseConfig = Field(default=DatabaseConfig(), description="The database.")
     web: WebConfig = Field(default=WebConfig(), description="The web pages.")
+    openid: OpenIdConfig | None = Field(
+        default=None, description="A provider of OpenID Connect, at which people log in."
+    )
     collector: CollectorConfig = Field(default=CollectorConfig(), description="The collector.")
     pictures: PictureFolderConfig = Field(
         default=PictureFolderConfig(), description="Pictures that stations upload."
@@ -38,6 +42,12 @@ class CentralConfig(ConfigSection):
     retention: RetentionConfig = Field(
         default=RetentionConfig(), description="The time for which rows are kept."
     )
+
+    @model_validator(mode="after")
+    def _check_openid(self) -> CentralConfig:
+        if self.openid is not None and self.web.accounts == "off":
+            raise ValueError('openid needs web.accounts = "on"')
+        return self
 
 
 def load_central(path: Path) -> CentralConfig:
@@ -73,6 +83,8 @@ def parse_central(text: str, path: Path) -> CentralConfig:
             "broker": _anchored(config.broker, folder),
             "database": _anchored(config.database, folder),
             "pictures": _anchored(config.pictures, folder),
+            "web": _anchored(config.web, folder),
+            "openid": None if config.openid is None else _anchored(config.openid, folder),
         }
     )
 

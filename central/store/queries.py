@@ -285,7 +285,8 @@ def has_station(connection: Connection, station: str) -> bool:
 
 
 def _number_of(station: str) -> ScalarSelect[int]:
-    return select(stations.c.id).where(stations.c.name == station).scalar_subquery()
+    name = station.replace("\0", "\ufffd")  # PostgreSQL refuses it, also in a question
+    return select(stations.c.id).where(stations.c.name == name).scalar_subquery()
 
 
 def _parts() -> Select[Any]:

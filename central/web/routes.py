@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from central.web.api import BeforeQuery, find_part, find_parts
+from central.access.caller import Caller
+from central.access.permissions import Permission
+from central.web.access import find_caller, require
+from central.web.api import BeforeQuery, SeesStations, find_part, find_parts
 from central.web.context import WebContext, read_stations
 from edge.records import Decision
 
 PARTS_PER_PAGE = 50
+RECHECK_US = 15_000_000
+"""The time after which a live page looks at the rights of its reader again."""
+
+SeesParts = Annotated[Caller, require(Permission.SEE_PARTS)]
 
 
 def make_pages(context: WebContext) -> APIRouter:
@@ -20,25 +29,34 @@ def make_pages(context: WebContext) -> APIRouter:
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
     @router.get("/")
-    def wall() -> HTMLResponse:
-        return context.page("wall.html", stations=read_stations(context.database, context.now_us()))
+    def wall(caller: SeesStations) -> HTMLResponse:
+        view = caller.stations(Permission.SEE_STATIONS)
+        stations = read_stations(context.database, context.now_us(), view)
+        return context.page("wall.html", caller, stations=stations)
 
     @router.get("/live/wall", response_class=EventSourceResponse)
-    async def live_wall() -> AsyncIterator[ServerSentEvent]:
-        async for text in context.live.watch():
+    async def live_wall(request: Request, caller: SeesStations) -> AsyncIterator[ServerSentEvent]:
+        view = caller.stations(Permission.SEE_STATIONS)
+        checked_us = context.now_us()
+        async for text in context.live.watch(view):
+            if abs(context.now_us() - checked_us) > RECHECK_US:
+                checked_us = context.now_us()
+                found = await run_in_threadpool(find_caller, request)
+                if found is None or found.stations(Permission.SEE_STATIONS) != view:
+                    return  # the browser connects again, with its new rights
             yield ServerSentEvent(event="wall", raw_data=text)
 
     @router.get("/stations/{station}")
     def station_parts(
-        station: str, before: BeforeQuery = None, every: bool = False
+        station: str, caller: SeesParts, before: BeforeQuery = None, every: bool = False
     ) -> HTMLResponse:
         decisions = [] if every else [Decision.REJECT, Decision.UNKNOWN]
         found = find_parts(context, station, before, decisions, PARTS_PER_PAGE)
-        return context.page("station.html", station=station, parts=found, every=every)
+        return context.page("station.html", caller, station=station, parts=found, every=every)
 
     @router.get("/stations/{station}/parts/{part_id}")
-    def part(station: str, part_id: int) -> HTMLResponse:
+    def part(station: str, part_id: int, caller: SeesParts) -> HTMLResponse:
         found = find_part(context, station, part_id)
-        return context.page("part.html", station=station, found=found)
+        return context.page("part.html", caller, station=station, found=found)
 
     return router

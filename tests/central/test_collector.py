@@ -91,10 +91,13 @@ def test_nothing_is_acknowledged_before_the_commit(database: Database, port: int
     allowed = threading.Event()
     tried = threading.Event()
 
-    def refuse(connection: object) -> None:
-        if threading.current_thread().name == "collector-database":
+    def note(connection, cursor, statement, *_) -> None:
+        if statement.startswith("UPDATE journals"):  # a transaction with events
             tried.set()
-            assert allowed.wait(30)
+
+    def hold(connection: object) -> None:
+        if tried.is_set() and threading.current_thread().name == "collector-database":
+            assert allowed.wait(60)
 
     with _collecting(database, port) as collector:
         acknowledged: list[ReceivedMessage] = []
@@ -103,12 +106,12 @@ def test_nothing_is_acknowledged_before_the_commit(database: Database, port: int
             acknowledged.extend(messages),
             acknowledge(messages),
         )[1]
-        sqlalchemy_event.listen(database.engine, "commit", refuse)
+        sqlalchemy_event.listen(database.engine, "before_cursor_execute", note)
+        sqlalchemy_event.listen(database.engine, "commit", hold)
         with ImaginedStation(port, 10) as station:
             assert tried.wait(20)
             time.sleep(0.3)  # the time in which a wrong acknowledgement would be made
             assert (acknowledged, stored(database)) == ([], [])
-            sqlalchemy_event.remove(database.engine, "commit", refuse)
             allowed.set()
             wait_for(lambda: station.uncommitted == 0, "statements cover all events", 60)
         assert len(acknowledged) >= 10
