@@ -16,6 +16,10 @@ from central.store.database import Database, StoreError
 from central.web.api import make_api
 from central.web.context import WebContext
 from central.web.guard import HostGuard
+from central.web.plant.errors import add_error_pages
+from central.web.plant.lot_pages import make_lot_pages
+from central.web.plant.part_pages import make_part_pages
+from central.web.plant.station_pages import make_station_pages
 from central.web.routes import make_pages
 
 _STATIC = Path(__file__).parent / "static"
@@ -52,6 +56,9 @@ def make_app(database: Database, *, now_us: Callable[[], int] = _system_clock) -
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.include_router(make_api(context))
     app.include_router(make_pages(context))
+    for make in (make_station_pages, make_part_pages, make_lot_pages):
+        app.include_router(make(context))
+    add_error_pages(app, context)
     app.add_middleware(HostGuard)
     app.add_exception_handler(StoreError, _database_lost)
     return app

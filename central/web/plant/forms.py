@@ -1,0 +1,153 @@
+"""Forms: their fields, where they may come from, and the change that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Annotated, TypeVar
+from urllib.parse import parse_qs, quote
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from starlette.responses import Response
+
+from central.access.caller import Caller
+from central.access.permissions import Permission
+from central.store.database import StoreError
+from central.store.judgements import JudgementError
+from central.store.lots import LotError
+from central.store.message import parse_utc
+from central.web.context import WebContext
+from edge.validation_messages import one_line
+
+MAX_BYTES = 64 << 10
+_MAX_FIELDS = 600
+_Made = TypeVar("_Made")
+_OWN_SITES = ("same-origin", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class FormFields:
+    """The fields of a form. A field that is missing is empty."""
+
+    values: dict[str, list[str]]
+
+    def text(self, name: str) -> str:
+        """Return the first value of a field, without space around it."""
+        return self.values.get(name, [""])[0].strip()
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return all values of a field, without repeats."""
+        return tuple(dict.fromkeys(self.values.get(name, ())))
+
+    def moment(self, name: str) -> int | None:
+        """Return a time in microseconds since 1970 UTC; None for an empty field.
+
+        Raises HTTPException 422 for another text.
+        """
+        return read_moment(self.text(name), name)
+
+    def real(self, name: str) -> float:
+        """Return a number. Raises HTTPException 422 for another text."""
+        try:
+            value = float(self.text(name).replace(",", "."))
+        except ValueError as error:
+            raise HTTPException(422, f"{name}: expected a number") from error
+        if not abs(value) < 1e15:
+            raise HTTPException(422, f"{name}: expected a number below 1e15")
+        return value
+
+
+def read_moment(text: str, name: str) -> int | None:
+    """Return a time of RFC 3339 in microseconds, UTC where it has no zone; None for no text.
+
+    name: the field or parameter. Raises HTTPException 422.
+    """
+    if not text:
+        return None
+    moment = parse_utc(text)
+    if moment is None:
+        raise HTTPException(422, f"{name}: expected a time, for instance 2026-01-31T14:00")
+    return moment
+
+
+async def read_form(request: Request) -> FormFields:
+    """Return the fields of a form of these pages.
+
+    Raises HTTPException 403 for a form of another site, 413 for a large one and 415 for another
+    kind of body.
+    """
+    check_site(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "expected a form (application/x-www-form-urlencoded)")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise HTTPException(413, f"a form has at most {MAX_BYTES} bytes")
+    try:
+        values = parse_qs(
+            body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, strict_parsing=bool(body)
+        )
+    except ValueError as error:
+        raise HTTPException(422, "the form cannot be read") from error
+    return FormFields(values)
+
+
+def check_site(request: Request) -> None:
+    """Refuse a request that a page of another site has made. Raises HTTPException 403.
+
+    Browsers state it in Sec-Fetch-Site, older ones in Origin. Programs send neither.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    host = request.headers.get("host", "")
+    if site is not None and site not in _OWN_SITES:
+        raise HTTPException(403, "the request is of another site")
+    if site is None and origin is not None and origin.partition("://")[2] != host:
+        raise HTTPException(403, "the request is of another site")
+
+
+Form = Annotated[FormFields, Depends(read_form)]
+"""The parameter of a route that takes a form."""
+
+
+def check_token(caller: Caller, form: FormFields) -> None:
+    """Check the token of the session that a form carries. Raises HTTPException 403."""
+    if caller.csrf and not compare_digest(caller.csrf.encode(), form.text("csrf").encode()):
+        raise HTTPException(403, "the page is too old: open it again")
+
+
+def change(
+    context: WebContext,
+    caller: Caller,
+    action: str,
+    target: str,
+    make: Callable[[Connection], _Made],
+) -> _Made:
+    """Make the change of a person in one transaction.
+
+    action, target: what was done, and to what, for the audit log. make: changes the database and
+    may raise LotError or JudgementError, whose text becomes HTTPException 422. Raises StoreError.
+    """
+    try:
+        with context.database.write() as connection:
+            return make(connection)
+    except (LotError, JudgementError) as error:
+        raise HTTPException(422, str(error)) from error
+    except DBAPIError as error:
+        raise StoreError(f"{context.database.name}: {one_line(error.orig)}") from error
+
+
+def show(context: WebContext, caller: Caller, template: str, **values: object) -> HTMLResponse:
+    """Return a page that knows the caller, so that it shows only what the caller may do."""
+    return context.page(template, person=caller, Permission=Permission, **values)
+
+
+def see_other(path: str) -> Response:
+    """Return the answer to a form: the browser loads this path of the same server."""
+    return RedirectResponse(quote(path, safe="/?&=%#:+.-_~,"), 303)
