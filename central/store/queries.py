@@ -141,15 +141,10 @@ def read_wall(connection: Connection, now_us: int) -> tuple[StationSummary, ...]
     minute = now_us // MINUTE_US
     hour = read_counts(connection, minute - _HOUR + 1, minute)
     latest = read_counts(connection, minute - _RATE_MINUTES + 1, minute)
-    contradictions = dict(
-        connection.execute(
-            select(conflicts.c.station_id, func.sum(conflicts.c.count)).group_by(
-                conflicts.c.station_id
-            )
-        )
-        .tuples()
-        .all()
+    contradicting = select(conflicts.c.station_id, func.sum(conflicts.c.count)).group_by(
+        conflicts.c.station_id
     )
+    contradictions = {row[0]: int(row[1]) for row in connection.execute(contradicting)}
     rejects: dict[str, list[PartSummary]] = defaultdict(list)
     not_passed = _parts().where(parts.c.decision != Decision.PASS.value).limit(_MOST_RECENT)
     for part in _summaries(connection, not_passed):
@@ -170,7 +165,7 @@ def read_wall(connection: Connection, now_us: int) -> tuple[StationSummary, ...]
                 hour=hour.get(number, PartCounts()),
                 per_minute=60 * inspected / seconds,
                 rejects=tuple(rejects[row["name"]]),
-                conflicts=int(contradictions.get(number, 0)),
+                conflicts=contradictions.get(number, 0),
             )
         )
     return tuple(found)
@@ -273,7 +268,8 @@ def read_part(connection: Connection, station: str, part_id: int) -> tuple[PartD
 
 def read_counters(connection: Connection) -> Mapping[str, int]:
     """Return the counters of rare messages: repeats, unproven, refused."""
-    return dict(connection.execute(select(counters.c.name, counters.c.value)).tuples().all())
+    statement = select(counters.c.name, counters.c.value)
+    return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def read_version(connection: Connection) -> int:

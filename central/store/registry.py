@@ -124,7 +124,7 @@ class Registry:
 
     def _find_stations(self, connection: Connection, names: set[str]) -> dict[str, int]:
         statement = select(stations.c.name, stations.c.id).where(stations.c.name.in_(names))
-        return dict(connection.execute(statement).tuples().all())
+        return {row[0]: row[1] for row in connection.execute(statement)}
 
     def _create_journals(
         self, connection: Connection, keys: set[JournalKey], station_ids: dict[str, int]

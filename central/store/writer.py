@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 
+from central.store.acceptance import BatchContents, accept, look_up
 from central.store.bulk import add_sums, insert_rows
-from central.store.coverage import KnownAs
 from central.store.database import Database, is_temporary
 from central.store.message import (
     BrokerMessage,
@@ -30,7 +30,7 @@ from central.store.registry import (
     insert_or_skip,
     save_coverage,
 )
-from central.store.rows import DerivedRows, EventPlace, Row, UnstorableError, storable_text
+from central.store.rows import Row, storable_text
 from central.store.tables import (
     conflicts,
     counters,
@@ -46,8 +46,6 @@ MAX_REFUSED = 10_000
 """The refused messages that are kept; older ones are removed."""
 
 _REFUSED_BYTES = 2048
-_GAP_TYPE = "outfeed.gap/1"
-_Identity = tuple[int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +60,6 @@ class BatchResult:
 
     journals: tuple[JournalKey, ...] = ()
     statuses: tuple[tuple[str, str], ...] = ()
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """A batch while it is written. seen: checksums of stored events, by identity."""
-
-    derived: DerivedRows = field(default_factory=DerivedRows)
-    events: list[Row] = field(default_factory=list)
-    refused: list[RefusedMessage] = field(default_factory=list)
-    conflicts: dict[tuple[int, int, str, str, str], list[int]] = field(default_factory=dict)
-    seen: dict[_Identity, set[int]] = field(default_factory=lambda: defaultdict(set))
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -136,20 +122,20 @@ class BatchWriter:
         self, connection: Connection, read: Sequence[ReadMessage]
     ) -> tuple[BatchResult, list[LockedJournal]]:
         now_us = max((each.message.received_us for each in read), default=0)
-        batch = _Batch(refused=[each for each in read if isinstance(each, RefusedMessage)])
+        batch = BatchContents(refused=[each for each in read if isinstance(each, RefusedMessage)])
         statuses = [each for each in read if isinstance(each, StatusMessage)]
         arrived = [each for each in read if isinstance(each, EventMessage)]
         names = {each.station for each in arrived} | {each.status.station for each in statuses}
         station_ids = self._registry.stations(connection, names, now_us)
         keys = {(each.station, each.journal) for each in arrived}
         journals = self._registry.lock(connection, keys, station_ids)
-        _look_up(connection, batch, arrived, journals)
+        look_up(connection, batch, arrived, journals)
         for each in arrived:
             journal = journals.get((each.station, each.journal))
             if journal is None:
                 batch.refused.append(RefusedMessage(each.message, "too many stations or journals"))
             else:
-                _accept(batch, each, journal)
+                accept(batch, each, journal)
         _save_stations(connection, arrived, statuses, station_ids)
         _save(connection, batch, now_us)
         for locked in journals.values():
@@ -159,122 +145,6 @@ class BatchWriter:
         pairs = [(each.status.station, each.status.journal) for each in statuses]
         result = BatchResult(tuple(journals), tuple(dict.fromkeys(pairs)), batch.counts)
         return result, list(journals.values())
-
-
-def _look_up(
-    connection: Connection,
-    batch: _Batch,
-    arrived: Sequence[EventMessage],
-    journals: dict[JournalKey, LockedJournal],
-) -> None:
-    """Read the checksums of stored events that may be repeated in this batch."""
-    wanted: dict[int, set[int]] = defaultdict(set)
-    for each in arrived:
-        journal = journals.get((each.station, each.journal))
-        if journal is not None and each.replaced is None:
-            relation = journal.coverage.relation(each.run, each.sequence)
-            if relation in (KnownAs.REPEAT, KnownAs.MERGED):
-                wanted[journal.journal_id].add(each.sequence)
-    for journal_id, sequences in wanted.items():
-        statement = select(events.c.run, events.c.sequence, events.c.crc).where(
-            events.c.journal_id == journal_id,
-            events.c.sequence.in_(sequences),
-            events.c.type != _GAP_TYPE,
-        )
-        for run, sequence, crc in connection.execute(statement):
-            batch.seen[journal_id, run, sequence].add(crc)
-
-
-def _accept(batch: _Batch, read: EventMessage, journal: LockedJournal) -> None:
-    """Store an event, or drop it as a repeat."""
-    coverage = journal.coverage
-    identity = (journal.journal_id, read.run, read.sequence)
-    known = batch.seen.get(identity, set())
-    if read.replaced is not None:
-        _accept_gap(batch, read, read.replaced, journal)
-        return
-    relation = coverage.relation(read.run, read.sequence)
-    if relation is KnownAs.SCATTERED:
-        batch.counts["scattered"] += 1
-        batch.refused.append(RefusedMessage(read.message, "its journal has too many gaps"))
-    elif read.crc in known:
-        batch.counts["repeats"] += 1
-    elif relation is KnownAs.REPEAT or known:
-        if not known:
-            batch.counts["unproven"] += 1
-            return
-        _note_conflict(batch, read, journal, "content", "")
-        _store(batch, read, journal, "content")
-    elif relation is KnownAs.MERGED:
-        others = {
-            run
-            for number, run, sequence in batch.seen
-            if (number, sequence) == (journal.journal_id, read.sequence)
-        }
-        if not others:
-            batch.counts["unproven"] += 1
-            return
-        coverage.share(read.sequence)
-        _note_conflict(batch, read, journal, "copy", min(others))
-        coverage.add(read.run, read.sequence)
-        _store(batch, read, journal, "copy")
-    else:
-        other = coverage.other_run(read.run, read.sequence)
-        coverage.add(read.run, read.sequence)
-        if other is not None:
-            _note_conflict(batch, read, journal, "copy", other)
-        _store(batch, read, journal, "" if other is None else "copy")
-
-
-def _accept_gap(batch: _Batch, read: EventMessage, replaced: range, journal: LockedJournal) -> None:
-    """Store a gap event, unless everything in its range is accounted for already."""
-    if journal.coverage.covers(replaced):
-        batch.counts["repeats"] += 1
-    elif journal.coverage.add_gap(replaced):
-        _store(batch, read, journal, "")
-    else:
-        batch.counts["scattered"] += 1
-        batch.refused.append(RefusedMessage(read.message, "its journal has too many gaps"))
-
-
-def _store(batch: _Batch, read: EventMessage, journal: LockedJournal, fault: str) -> None:
-    place = EventPlace(journal.station_id, journal.journal_id)
-    problem = read.problem
-    if not problem and fault != "content":
-        try:
-            batch.derived.add(read, place)
-        except UnstorableError as error:
-            problem = str(error)
-    if problem:
-        fault = "unreadable"
-        batch.counts["unreadable"] += 1
-        batch.refused.append(RefusedMessage(read.message, f"kept without details: {problem}"))
-    event = read.event
-    batch.events.append(
-        (
-            read.message.received_us,
-            journal.station_id,
-            journal.journal_id,
-            read.run,
-            read.sequence,
-            storable_text("" if event is None else event.type, 100),
-            None if event is None else parse_utc(event.utc),
-            read.crc,
-            fault,
-            read.message.payload,
-        )
-    )
-    if read.replaced is None:
-        batch.seen[journal.journal_id, read.run, read.sequence].add(read.crc)
-    batch.counts["stored"] += 1
-
-
-def _note_conflict(
-    batch: _Batch, read: EventMessage, journal: LockedJournal, kind: str, other: str
-) -> None:
-    key = (journal.station_id, journal.journal_id, kind, read.run, other)
-    batch.conflicts.setdefault(key, []).append(read.sequence)
-    batch.counts["copies" if kind == "copy" else "contents"] += 1
 
 
 def _save_stations(
@@ -307,7 +177,7 @@ def _save_stations(
         connection.execute(update(stations).where(stations.c.id == station_id).values(values))
 
 
-def _save(connection: Connection, batch: _Batch, now_us: int) -> None:
+def _save(connection: Connection, batch: BatchContents, now_us: int) -> None:
     insert_rows(connection, events, batch.events)
     for table, rows in batch.derived.rows.items():
         if table is marks:

@@ -1,0 +1,122 @@
+"""A real PostgreSQL server for tests: own folder and port, started, stopped and killed at will."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from central.config.sections import DatabaseConfig
+from tests.support.brokers import free_port, wait_for
+
+_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+_POSTGRES = shutil.which(
+    "postgres", path=os.pathsep.join([*map(str, _FOLDERS), os.environ["PATH"]])
+)
+
+
+def missing_postgresql() -> str:
+    """Return the reason why no server can be started here; empty if one can."""
+    if _POSTGRES is None:
+        return "PostgreSQL is not installed"
+    if os.geteuid() == 0 and _server_user() is None:
+        return "PostgreSQL does not run as root, and there is no user 'postgres'"
+    return ""
+
+
+class PostgresqlServer:
+    """One server on 127.0.0.1, of the user ``postgres`` where root runs the tests."""
+
+    def __init__(self) -> None:
+        assert _POSTGRES is not None
+        self.port = free_port()
+        self._bin = Path(os.path.realpath(_POSTGRES)).parent
+        self._folder = Path(tempfile.mkdtemp(prefix="outfeed-postgresql-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user: dict[str, Any] = {}
+        user = _server_user()
+        if os.geteuid() == 0 and user is not None:
+            os.chown(self._folder, user.pw_uid, user.pw_gid)
+            self._user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._run("initdb", "-D", self._data, "-U", "outfeed", "-A", "trust", "-E", "UTF8", "-N")
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        log = (self._folder / "server.log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                [
+                    str(self._bin / "postgres"),
+                    *("-D", self._data, "-p", str(self.port), "-k", str(self._folder)),
+                    *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"),
+                    # The machine does not lose its power during a test. Killed processes lose
+                    # nothing without fsync.
+                    *("-c", "fsync=off"),
+                ],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                **self._user,
+            )
+        wait_for(self._answers, f"PostgreSQL answers: {self.log()}", 60)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """SIGINT ends connections in order, SIGQUIT is a crash of the server."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+            self._process = None
+
+    def close(self) -> None:
+        """End the server and remove its folder."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def database(self) -> DatabaseConfig:
+        """Return the settings of the one database, which is emptied first."""
+        name, where = "postgres", {"host": "127.0.0.1", "port": self.port, "user": "outfeed"}
+        with psycopg.connect(dbname=name, autocommit=True, **where) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return DatabaseConfig(
+            kind="postgresql", host="127.0.0.1", port=self.port, name=name, username="outfeed"
+        )
+
+    def log(self) -> str:
+        path = self._folder / "server.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log()
+        ask = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(ask, check=False, cwd=self._folder).returncode == 0
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self._bin / program), *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self._folder,
+            check=False,
+            **self._user,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def _server_user() -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return None
