@@ -12,8 +12,8 @@ from central.config.sections import (
     CollectorConfig,
     DatabaseConfig,
     RetentionConfig,
-    WebConfig,
 )
+from central.config.web import OpenIdConfig, WebConfig
 from edge.config.section import ConfigSection
 from edge.errors import ConfigError
 from edge.validation_messages import describe, one_line
@@ -30,6 +30,9 @@ class CentralConfig(ConfigSection):
     broker: BrokerConfig = Field(default=BrokerConfig(), description="The MQTT broker.")
     database: DatabaseConfig = Field(default=DatabaseConfig(), description="The database.")
     web: WebConfig = Field(default=WebConfig(), description="The web pages.")
+    openid: OpenIdConfig | None = Field(
+        default=None, description="A provider of OpenID Connect, at which people log in."
+    )
     collector: CollectorConfig = Field(default=CollectorConfig(), description="The collector.")
     retention: RetentionConfig = Field(
         default=RetentionConfig(), description="The time for which rows are kept."
@@ -68,6 +71,8 @@ def parse_central(text: str, path: Path) -> CentralConfig:
         update={
             "broker": _anchored(config.broker, folder),
             "database": _anchored(config.database, folder),
+            "web": _anchored(config.web, folder),
+            "openid": None if config.openid is None else _anchored(config.openid, folder),
         }
     )
 

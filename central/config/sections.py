@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Literal
 
@@ -189,34 +188,6 @@ class DatabaseConfig(ConfigSection):
         if (self.tls == "verify-full") != (self.tls_ca is not None):
             raise ValueError('tls_ca and tls = "verify-full" need each other')
         return self
-
-
-class WebConfig(ConfigSection):
-    """The web pages."""
-
-    listen: str = Field(
-        default="127.0.0.1",
-        title="Address of the pages",
-        description="The IP address on which the pages are served. It is an address of loopback.",
-    )
-    port: int = Field(
-        default=8480,
-        ge=0,
-        le=65535,
-        title="Port of the pages",
-        description="The TCP port of the pages; 0: a free one.",
-    )
-
-    @field_validator("listen")
-    @classmethod
-    def _is_local(cls, value: str) -> str:
-        try:
-            is_local = ipaddress.ip_address(value).is_loopback
-        except ValueError:
-            is_local = False
-        if not is_local:
-            raise ValueError("expected 127.0.0.1 or ::1, because the pages have no accounts yet")
-        return value
 
 
 class CollectorConfig(ConfigSection):

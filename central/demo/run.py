@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from central.config.central import CentralConfig
-from central.config.sections import BrokerConfig, DatabaseConfig, WebConfig
+from central.config.sections import BrokerConfig, DatabaseConfig
+from central.config.web import WebConfig
 from central.demo.stations import DemoBelt, DemoStation
 from central.service import ServiceParts, start_service
 from edge.errors import OutfeedError, UsageError
@@ -54,7 +55,7 @@ def run_demo(options: CentralDemo) -> None:
     config = CentralConfig(
         broker=BrokerConfig(port=_free_port()),
         database=DatabaseConfig(path=options.out / "central.db"),
-        web=WebConfig(port=options.port),
+        web=WebConfig(port=options.port, accounts="off"),
     )
     belt = DemoBelt(options.bundle, options.frames, options.rate_hz, config.broker.port, trust)
     stop = threading.Event()

@@ -1,0 +1,102 @@
+"""The dangerous actions: changes of admins, and the deletion of data before its retention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from central.access.accounts import count_admins, set_disabled, set_grants
+from central.access.audit import Change
+from central.access.caller import Grant
+from central.access.permissions import Permission, Role
+from central.access.requests import DangerousAction, Requests
+from central.store import tables
+from edge.errors import UsageError
+
+_DATA = (
+    tables.events,
+    tables.parts,
+    tables.defects,
+    tables.actuations,
+    tables.marks,
+    tables.gaps,
+    tables.starts,
+    tables.drifts,
+    tables.self_tests,
+)
+
+
+def grants_as_json(grants: tuple[Grant, ...]) -> list[dict[str, object]]:
+    """Return roles for the detail of a request."""
+    return [
+        {"role": each.role.value, "plant": each.plant_id, "line": each.line_id} for each in grants
+    ]
+
+
+def _change_roles(change: Change, subject: str, detail: Mapping[str, Any]) -> None:
+    grants = tuple(
+        Grant(Role(each["role"]), each["plant"], each["line"]) for each in detail["roles"]
+    )
+    set_grants(change, subject, grants)
+    _check_admins(change)
+
+
+def _disable(change: Change, subject: str, detail: Mapping[str, Any]) -> None:
+    set_disabled(change, subject, True)
+    _check_admins(change)
+
+
+def _enable(change: Change, subject: str, detail: Mapping[str, Any]) -> None:
+    set_disabled(change, subject, False)
+
+
+def _check_admins(change: Change) -> None:
+    if not count_admins(change.connection):
+        raise UsageError("the last admin keeps the role; give it to another account first")
+
+
+def _delete_data(change: Change, subject: str, detail: Mapping[str, Any]) -> None:
+    """Delete the rows of a station that were received before a time, in one transaction.
+
+    Figures per minute stay. The station does not send the events again, because the coverage of
+    its journals stays too.
+    """
+    number = change.connection.execute(
+        select(tables.stations.c.id).where(tables.stations.c.name == subject)
+    ).scalar()
+    if number is None:
+        raise UsageError(f"there is no station {subject[:80]!r}")
+    counts = {}
+    for table in _DATA:
+        done = change.connection.execute(
+            delete(table).where(
+                table.c.station_id == number, table.c.received_us < int(detail["before_us"])
+            )
+        )
+        counts[table.name] = done.rowcount
+    change.record("data.deleted", subject, {"before_us": detail["before_us"], "rows": counts})
+
+
+ADMIN_ROLES = DangerousAction(
+    "account.roles",
+    "give the role admin, or change the roles of an admin",
+    Permission.MANAGE_ACCOUNTS,
+    _change_roles,
+)
+ADMIN_DISABLE = DangerousAction(
+    "account.disable", "disable an admin", Permission.MANAGE_ACCOUNTS, _disable
+)
+ADMIN_ENABLE = DangerousAction(
+    "account.enable", "enable an admin", Permission.MANAGE_ACCOUNTS, _enable
+)
+DELETE_DATA = DangerousAction(
+    "data.delete",
+    "delete events, parts and reports of a station before the end of their retention",
+    Permission.DELETE_DATA,
+    _delete_data,
+)
+
+ACTIONS = (ADMIN_ROLES, ADMIN_DISABLE, ADMIN_ENABLE, DELETE_DATA)
+REQUESTS = Requests(ACTIONS)
