@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from central.config.alarms import AlarmsConfig, BackupConfig
 from central.config.sections import (
     BrokerConfig,
     CollectorConfig,
@@ -37,6 +38,14 @@ class CentralConfig(ConfigSection):
     retention: RetentionConfig = Field(
         default=RetentionConfig(), description="The time for which rows are kept."
     )
+    alarms: AlarmsConfig = Field(default=AlarmsConfig(), description="Messages about alarms.")
+    backup: BackupConfig = Field(default=BackupConfig(), description="Backups of SQLite.")
+
+    @model_validator(mode="after")
+    def _check_backup(self) -> CentralConfig:
+        if self.backup.folder is not None and self.database.kind != "sqlite":
+            raise ValueError("backup.folder is for database.kind sqlite; PostgreSQL has own tools")
+        return self
 
 
 def load_central(path: Path) -> CentralConfig:
@@ -71,6 +80,8 @@ def parse_central(text: str, path: Path) -> CentralConfig:
         update={
             "broker": _anchored(config.broker, folder),
             "database": _anchored(config.database, folder),
+            "alarms": _anchored(config.alarms, folder),
+            "backup": _anchored(config.backup, folder),
             "web": _anchored(config.web, folder),
             "openid": None if config.openid is None else _anchored(config.openid, folder),
         }

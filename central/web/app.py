@@ -16,8 +16,11 @@ from central.store.database import Database, StoreError
 from central.web.api import make_api
 from central.web.context import WebContext
 from central.web.guard import HostGuard
+from central.web.plant.alarm_pages import make_alarm_pages
+from central.web.plant.api import make_plant_api
 from central.web.plant.errors import add_error_pages
 from central.web.plant.lot_pages import make_lot_pages
+from central.web.plant.metrics import make_metrics
 from central.web.plant.part_pages import make_part_pages
 from central.web.plant.station_pages import make_station_pages
 from central.web.routes import make_pages
@@ -56,7 +59,15 @@ def make_app(database: Database, *, now_us: Callable[[], int] = _system_clock) -
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.include_router(make_api(context))
     app.include_router(make_pages(context))
-    for make in (make_station_pages, make_part_pages, make_lot_pages):
+    makers = (
+        make_plant_api,
+        make_metrics,
+        make_station_pages,
+        make_part_pages,
+        make_lot_pages,
+        make_alarm_pages,
+    )
+    for make in makers:
         app.include_router(make(context))
     add_error_pages(app, context)
     app.add_middleware(HostGuard)

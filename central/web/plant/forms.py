@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
+from central.access.audit import Actor, audited
 from central.access.caller import Caller
 from central.access.permissions import Permission
 from central.store.database import StoreError
@@ -131,12 +132,16 @@ def change(
 ) -> _Made:
     """Make the change of a person in one transaction.
 
-    action, target: what was done, and to what, for the audit log. make: changes the database and
-    may raise LotError or JudgementError, whose text becomes HTTPException 422. Raises StoreError.
+    action, target: what was done, and to what, for the audit log: the change and its entry are
+    committed together. make: changes the database and may raise LotError or JudgementError, whose
+    text becomes HTTPException 422. Raises StoreError.
     """
+    actor = Actor(caller.name, caller.via, caller.address)
     try:
-        with context.database.write() as connection:
-            return make(connection)
+        with audited(context.database, actor, context.now_us()) as open_change:
+            made = make(open_change.connection)
+            open_change.record(action, target)
+            return made
     except (LotError, JudgementError) as error:
         raise HTTPException(422, str(error)) from error
     except DBAPIError as error:
