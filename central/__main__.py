@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 import edge
-from edge.errors import OutfeedError, UsageError
+from central.commands import accounts, audit, places
+from central.commands.common import ConfigOption, check_installed
+from edge.errors import OutfeedError
 from edge.terminals import LogFormatter, tolerate
 from edge.validation_messages import several_lines
 
@@ -24,17 +26,6 @@ Exit status: 0 success, 2 wrong usage, 78 wrong configuration, 1 any other error
 line on standard error.
 """
 
-_Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        help="The configuration, central.toml. Without it every key has its default: an embedded "
-        "broker on port 1883, and central.db in this folder.",
-        show_default=False,
-    ),
-]
-
 app = typer.Typer(
     name="outfeed-central",
     help=_HELP,
@@ -43,6 +34,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for _group in (accounts.app, places.app, audit.app):
+    app.add_typer(_group)
 
 
 def _version(wanted: bool) -> None:
@@ -79,7 +72,7 @@ def _common(
 
 
 @app.command("run")
-def run(config: _Config = None) -> None:
+def run(config: ConfigOption = None) -> None:
     """Run broker, collector and pages in one process, until SIGTERM or Ctrl-C.
 
     The pages listen on this machine only. Under systemd the process reports when it is ready, and
@@ -89,7 +82,7 @@ def run(config: _Config = None) -> None:
 
 
 @app.command("collect")
-def collect(config: _Config = None) -> None:
+def collect(config: ConfigOption = None) -> None:
     """Collect events from a broker of the plant into the database, until SIGTERM or Ctrl-C.
 
     Several collectors share the events where `collector.share` is the same in each.
@@ -98,18 +91,18 @@ def collect(config: _Config = None) -> None:
 
 
 @app.command("web")
-def web(config: _Config = None) -> None:
+def web(config: ConfigOption = None) -> None:
     """Serve the pages of a database that others fill, until SIGTERM or Ctrl-C."""
     _serve(config, collects=False, serves=True)
 
 
 @app.command("migrate")
-def migrate(config: _Config = None) -> None:
+def migrate(config: ConfigOption = None) -> None:
     """Bring the tables of the database to the version of this program, and exit.
 
     `run` and `collect` do the same at their start.
     """
-    _check_installed()
+    check_installed()
     from central.config.central import CentralConfig, load_central
     from central.store.database import Database
     from central.store.schema import migrate as bring_up_to_date
@@ -157,30 +150,14 @@ def demo(
 
     The folder keeps its events: a second start continues where the first one ended.
     """
-    _check_installed()
+    check_installed()
     from central.demo.run import CentralDemo, run_demo
 
     run_demo(CentralDemo(bundle, frames, stations, rate, out, port, seconds, trust))
 
 
-def _check_installed() -> None:
-    """Raise UsageError if a library of the extra ``central`` is missing."""
-    try:
-        import alembic
-        import fastapi
-        import jinja2
-        import psycopg
-        import sqlalchemy
-        import uvicorn
-    except ImportError as error:
-        raise UsageError(
-            f"outfeed-central needs {error.name or error}: pip install 'outfeed[central]'"
-        ) from error
-    del alembic, fastapi, jinja2, psycopg, sqlalchemy, uvicorn
-
-
 def _serve(path: Path | None, *, collects: bool, serves: bool) -> None:
-    _check_installed()
+    check_installed()
     import faulthandler
     import os
     import threading

@@ -99,7 +99,7 @@ def start_service(
             check_schema(database)
         web = None
         if parts.serves:
-            web = WebServer(make_app(database), host=config.web.listen, port=config.web.port)
+            web = WebServer(make_app(database, web=config.web, openid=config.openid), config.web)
             stack.callback(web.close)
         collector = None
         if parts.collects:

@@ -8,13 +8,14 @@ from pathlib import Path
 from pydantic import Field, ValidationError, model_validator
 
 from central.config.alarms import AlarmsConfig, BackupConfig
+from central.config.openid import OpenIdConfig
 from central.config.sections import (
     BrokerConfig,
     CollectorConfig,
     DatabaseConfig,
     RetentionConfig,
 )
-from central.config.web import OpenIdConfig, WebConfig
+from central.config.web import WebConfig
 from edge.config.section import ConfigSection
 from edge.errors import ConfigError
 from edge.validation_messages import describe, one_line
@@ -45,6 +46,12 @@ class CentralConfig(ConfigSection):
     def _check_backup(self) -> CentralConfig:
         if self.backup.folder is not None and self.database.kind != "sqlite":
             raise ValueError("backup.folder is for database.kind sqlite; PostgreSQL has own tools")
+        return self
+
+    @model_validator(mode="after")
+    def _check_openid(self) -> CentralConfig:
+        if self.openid is not None and self.web.accounts == "off":
+            raise ValueError('openid needs web.accounts = "on"')
         return self
 
 

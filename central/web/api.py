@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 
 import edge
+from central.access.caller import Caller
+from central.access.permissions import Permission
 from central.store.queries import (
     PartDetail,
     PartSummary,
@@ -15,12 +17,14 @@ from central.store.queries import (
     read_part,
     read_parts,
 )
+from central.web.access import open_to_all, require
 from central.web.context import WebContext, read_stations
 from edge.records import Decision
 
 _MAX_US = 1 << 60
 _MAX_PART = (1 << 63) - 1
 
+SeesStations = Annotated[Caller, require(Permission.SEE_STATIONS)]
 LimitQuery = Annotated[int, Query(ge=1, le=500, description="the largest number of parts")]
 BeforeQuery = Annotated[
     int | None,
@@ -62,7 +66,7 @@ def make_api(context: WebContext) -> APIRouter:
     """Return the routes below /api."""
     router = APIRouter(prefix="/api")
 
-    @router.get("/health", tags=["central"])
+    @router.get("/health", tags=["central"], dependencies=[open_to_all()])
     def health() -> dict[str, str]:
         """State whether the database can be read."""
         with context.database.read() as connection:
@@ -70,11 +74,14 @@ def make_api(context: WebContext) -> APIRouter:
         return {"status": "ok", "version": edge.__version__}
 
     @router.get("/stations", tags=["stations"])
-    def stations() -> tuple[StationSummary, ...]:
+    def stations(caller: SeesStations) -> tuple[StationSummary, ...]:
         """Return the state of every station, with its figures of the last hour."""
-        return read_stations(context.database, context.now_us())
+        view = caller.stations(Permission.SEE_STATIONS)
+        return read_stations(context.database, context.now_us(), view)
 
-    @router.get("/stations/{station}/parts", tags=["parts"])
+    @router.get(
+        "/stations/{station}/parts", tags=["parts"], dependencies=[require(Permission.SEE_PARTS)]
+    )
     def parts(
         station: str,
         before: BeforeQuery = None,
@@ -84,7 +91,11 @@ def make_api(context: WebContext) -> APIRouter:
         """Return the latest parts of a station, newest first."""
         return find_parts(context, station, before, decision or [], limit)
 
-    @router.get("/stations/{station}/parts/{part_id}", tags=["parts"])
+    @router.get(
+        "/stations/{station}/parts/{part_id}",
+        tags=["parts"],
+        dependencies=[require(Permission.SEE_PARTS)],
+    )
     def part(station: str, part_id: int) -> tuple[PartDetail, ...]:
         """Return a part with its defects, the actions of the ejector, and marks.
 

@@ -8,41 +8,70 @@ from dataclasses import dataclass
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
+from central.access.caller import Caller
+from central.access.openid import OpenIdClient
+from central.access.permissions import Permission
+from central.alarms.records import ShownAlarm, read_alarms
+from central.config.web import WebConfig
 from central.store.database import Database
 from central.store.queries import StationSummary, read_wall
-from central.web.live import LiveWall
+from central.web.live import LiveWall, View
 from central.web.pages import make_templates
 
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """The database, the clock, the templates and the live wall.
+    """The database, the clock, the templates, the live wall, and how people log in.
 
-    now_us: the clock, in microseconds since 1970 UTC.
+    now_us: the clock, in microseconds since 1970 UTC. openid: None: only local accounts.
     """
 
     database: Database
     now_us: Callable[[], int]
     templates: Environment
     live: LiveWall
+    web: WebConfig
+    openid: OpenIdClient | None = None
 
     @classmethod
-    def make(cls, database: Database, now_us: Callable[[], int]) -> WebContext:
+    def make(
+        cls,
+        database: Database,
+        now_us: Callable[[], int],
+        web: WebConfig,
+        openid: OpenIdClient | None = None,
+    ) -> WebContext:
         """Return the context of an application. Its live wall is not started."""
         templates = make_templates()
 
-        def render() -> str:
-            stations = read_stations(database, now_us())
-            return templates.get_template("wall_stations.html").render(stations=stations)
+        def render(view: View) -> str:
+            return templates.get_template("wall_stations.html").render(
+                stations=read_stations(database, now_us(), view), alarms=read_firing(database, view)
+            )
 
-        return cls(database, now_us, templates, LiveWall(render))
+        return cls(database, now_us, templates, LiveWall(render), web, openid)
 
-    def page(self, template: str, **values: object) -> HTMLResponse:
-        """Return a page. Every value is escaped."""
-        return HTMLResponse(self.templates.get_template(template).render(**values))
+    def page(
+        self, template: str, caller: Caller | None = None, status: int = 200, **values: object
+    ) -> HTMLResponse:
+        """Return a page. Every value is escaped.
+
+        caller: whose name, links and forms the page shows; None: nobody is logged in.
+        """
+        text = self.templates.get_template(template).render(
+            person=caller, Permission=Permission, **values
+        )
+        return HTMLResponse(text, status)
 
 
-def read_stations(database: Database, now_us: int) -> tuple[StationSummary, ...]:
-    """Return the state of every station. Raises StoreError."""
+def read_firing(database: Database, view: View) -> tuple[ShownAlarm, ...]:
+    """Return the alarms at the stations of a view, the worst first. Raises StoreError."""
     with database.read() as connection:
-        return read_wall(connection, now_us)
+        return read_alarms(connection, view)
+
+
+def read_stations(database: Database, now_us: int, view: View) -> tuple[StationSummary, ...]:
+    """Return the state of the stations of a view. Raises StoreError."""
+    with database.read() as connection:
+        found = read_wall(connection, now_us)
+    return tuple(each for each in found if view is None or each.name in view)

@@ -1,34 +1,50 @@
-"""The guard in front of all pages: the Host header, and the headers of every response."""
+"""The guard in front of all pages: the proxy, the Host header, other sites, and headers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADERS = {
+from central.config.web import WebConfig
+
+HEADERS: Mapping[str, str] = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    # With "no-referrer" browsers send forms with the origin "null".
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
-_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+# One year. Subdomains are not of this server.
+_STRICT_TRANSPORT = ("strict-transport-security", "max-age=31536000")
+_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class HostGuard:
-    """ASGI middleware that answers only requests for this machine's own names.
+    """ASGI middleware that refuses requests which are not meant for these pages.
 
-    The pages have no accounts and listen on the loopback interface. A page of another site, whose
-    name resolves to 127.0.0.1, must not read them (DNS rebinding).
+    A request must name this server in its Host header, because the name of another site may
+    resolve to this address (DNS rebinding). A request that changes something must not come from a
+    page of another site. Behind a proxy, a request must come from the proxy.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, web: WebConfig) -> None:
         self._app = app
+        self._names = web.names
+        self._proxies = frozenset(web.proxies) if web.behind_proxy else None
+        own = dict(HEADERS)
+        if web.is_secure:
+            own.update([_STRICT_TRANSPORT])
+        self._headers = [(key.encode(), value.encode()) for key, value in own.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -38,26 +54,41 @@ class HostGuard:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(key.encode(), value.encode()) for key, value in HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *own]}
+                message = {**message, "headers": [*message["headers"], *self._headers]}
             await send(message)
 
-        if not _is_own(_host(scope)):
-            refusal = PlainTextResponse("this address is not of this machine\n", 421)
+        refusal = self._refusal(scope)
+        if refusal is not None:
             await refusal(scope, receive, with_headers)
             return
         await self._app(scope, receive, with_headers)
 
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        if self._proxies is not None and (scope.get("client") or [""])[0] not in self._proxies:
+            return PlainTextResponse("use the address of the proxy\n", 403)
+        host = headers.get("host", "")
+        if _name_of(host) not in self._names:
+            return PlainTextResponse("this address is not of this server\n", 421)
+        if scope["method"] not in _SAFE and not _is_same_site(headers, host):
+            return PlainTextResponse("requests of other sites are refused\n", 403)
+        return None
 
-def _host(scope: Scope) -> str:
-    for key, value in scope["headers"]:
-        if key == b"host":
-            return bytes(value).decode("latin-1")
-    return ""
+
+def _is_same_site(headers: Headers, host: str) -> bool:
+    """Return whether a browser states that the request comes from a page of this server.
+
+    A program states nothing. It has no cookie of a person either.
+    """
+    site = headers.get("sec-fetch-site", "")
+    if site and site not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin", "")
+    return not origin or origin.partition("://")[2].lower() == host.lower()
 
 
-def _is_own(host: str) -> bool:
+def _name_of(host: str) -> str:
     name, _, port = host.rpartition(":")
     if not port.isdigit() or not name:
         name = host
-    return name.lower() in _HOSTS
+    return name.strip("[]").lower()

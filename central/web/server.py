@@ -9,7 +9,8 @@ import threading
 import uvicorn
 from fastapi import FastAPI
 
-from edge.errors import OutfeedError
+from central.config.web import WebConfig
+from edge.errors import ConfigError, OutfeedError
 
 _SHUTDOWN_S = 3
 _MOST_CONNECTIONS = 200
@@ -22,11 +23,9 @@ class WebServer:
     needed: a request that hangs occupies a worker thread, not the loop.
     """
 
-    def __init__(self, app: FastAPI, *, host: str, port: int) -> None:
-        """Listen at once, so that a port in use is an error of the start. port: 0: a free one.
-
-        Raises OutfeedError.
-        """
+    def __init__(self, app: FastAPI, web: WebConfig) -> None:
+        """Listen at once, so that a port in use is an error of the start. Raises OutfeedError."""
+        host, port = web.listen, web.port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         shown = f"[{host}]" if ":" in host else host
         try:
@@ -34,19 +33,30 @@ class WebServer:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise OutfeedError(f"web.port: {shown}:{port}: cannot be used: {reason}") from error
-        self.address = f"http://{shown}:{self._socket.getsockname()[1]}/"
+        scheme = "http" if web.tls_cert is None else "https"
+        self.address = f"{scheme}://{shown}:{self._socket.getsockname()[1]}/"
         self._app = app
         config = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # the application reads them, from proxies that it knows
+            ssl_certfile=web.tls_cert,
+            ssl_keyfile=web.tls_key,
             ws="none",
             loop="asyncio",
             http="h11",
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_SHUTDOWN_S,
         )
+        try:
+            config.load()
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            self._socket.close()
+            raise ConfigError(
+                f"web.tls_cert, web.tls_key: {web.tls_cert}, {web.tls_key}: {error}"
+            ) from error
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="web", daemon=True

@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.reference import bundle_format, commands, configuration, log_events, make, mqtt, recipes
+from tools.reference import (
+    bundle_format,
+    central_roles,
+    commands,
+    configuration,
+    log_events,
+    make,
+    mqtt,
+    recipes,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/configuration.md": configuration.page,
     "docs/reference/commands.md": commands.page,
+    "docs/reference/central-roles.md": central_roles.page,
     "docs/reference/bundle-format.md": bundle_format.page,
     "docs/reference/make.md": make.page,
     "docs/reference/mqtt.md": mqtt.page,

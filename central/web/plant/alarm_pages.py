@@ -27,7 +27,7 @@ from central.store.judgements import JudgementError
 from central.web.access import require
 from central.web.context import WebContext
 from central.web.plant.fleet import read_fleet
-from central.web.plant.forms import Form, change, check_token, see_other, show
+from central.web.plant.forms import Form, change, see_other
 from central.web.plant.queries import scope_of
 
 _HOUR_US = 3_600_000_000
@@ -74,10 +74,7 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
             values = read_values(connection)
             sending = read_outbox(connection)
             known = read_fleet(connection, names, now_us)
-        return show(
-            context,
-            caller,
-            "alarms.html",
+        return context.page("alarms.html", caller,
             present=present,
             past=past,
             mutes=[each for each in mutes if names is None or each.station in names],
@@ -89,7 +86,6 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
 
     @router.post("/alarms/{number}/acknowledge")
     def acknowledge(caller: Acknowledge, number: int, form: Form) -> Response:
-        check_token(caller, form)
         check_alarm_scope(context, caller, Permission.ACKNOWLEDGE_ALARMS, number)
         change(
             context,
@@ -104,7 +100,6 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
 
     @router.post("/alarms/mutes")
     def mute(caller: MuteAlarms, form: Form) -> Response:
-        check_token(caller, form)
         now_us = context.now_us()
         until_us = now_us + int(form.real("hours") * _HOUR_US)
         wanted = Mute(
@@ -122,7 +117,6 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
 
     @router.post("/alarms/mutes/{number}/end")
     def unmute(caller: MuteAlarms, number: int, form: Form) -> Response:
-        check_token(caller, form)
         now_us = context.now_us()
         with context.database.read() as connection:
             own = [each for each in read_mutes(connection, now_us) if each.number == number]
@@ -140,7 +134,6 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
 
     @router.post("/alarms/values")
     def edit_value(caller: EditAlarms, form: Form) -> Response:
-        check_token(caller, form)
         check_alarm_station(caller, Permission.EDIT_ALARMS, "")
         name, value = form.text("name"), form.real("value")
         change(

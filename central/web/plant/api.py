@@ -29,7 +29,7 @@ from central.web.plant.alarm_pages import check_alarm_scope
 from central.web.plant.exports import csv_lines, parquet_bytes
 from central.web.plant.figures import StationFigures, read_figures
 from central.web.plant.fleet import FleetEntry, read_fleet
-from central.web.plant.forms import change, check_site, read_moment
+from central.web.plant.forms import change, read_moment
 from central.web.plant.lot_pages import check_lot, check_lot_stations
 from central.web.plant.queries import (
     AfterQuery,
@@ -56,7 +56,6 @@ Search = Annotated[PartSearch, Depends(api_search)]
 LimitQuery = Annotated[int, Query(ge=1, le=500, description="the largest number of parts")]
 LotName = Annotated[str, Query(min_length=1, max_length=100, description="the lot")]
 _Text = Annotated[str, Field(max_length=200)]
-_OWN_SITE = [Depends(check_site)]
 
 
 class _Body(BaseModel):
@@ -193,7 +192,7 @@ def _add_lots(router: APIRouter, context: WebContext) -> None:
             raise HTTPException(404, "there is no lot with this name")
         return found
 
-    @router.post("/lots", tags=["lots"], status_code=201, dependencies=_OWN_SITE)
+    @router.post("/lots", tags=["lots"], status_code=201)
     def add_lot(caller: EditLots, body: LotBody) -> Stored:
         """Begin a lot at stations. Each of them ends the lot that it worked on before."""
         now_us = context.now_us()
@@ -217,7 +216,7 @@ def _add_lots(router: APIRouter, context: WebContext) -> None:
         )
         return Stored(number=number)
 
-    @router.post("/lots/{number}/end", tags=["lots"], dependencies=_OWN_SITE)
+    @router.post("/lots/{number}/end", tags=["lots"])
     def finish_lot(caller: EditLots, number: int) -> Stored:
         """End a lot now."""
         check_lot(context, caller, number)
@@ -241,7 +240,7 @@ def _add_guidance(router: APIRouter, context: WebContext) -> None:
         with context.database.read() as connection:
             return read_guidance(connection, kind, every=kind is not None)
 
-    @router.post("/guidance", tags=["guidance"], status_code=201, dependencies=_OWN_SITE)
+    @router.post("/guidance", tags=["guidance"], status_code=201)
     def write(caller: EditGuidance, body: GuidanceBody) -> Stored:
         """Store a new version of the guidance for a kind, and return the version."""
         version = change(
@@ -265,7 +264,7 @@ def _add_alarms(router: APIRouter, context: WebContext) -> None:
                 connection, scope_of(caller, Permission.SEE_ALARMS), is_open=is_open
             )
 
-    @router.post("/alarms/{number}/acknowledge", tags=["alarms"], dependencies=_OWN_SITE)
+    @router.post("/alarms/{number}/acknowledge", tags=["alarms"])
     def acknowledge(request: Request, caller: Acknowledge, number: int, body: NoteBody) -> Stored:
         """Acknowledge a firing alarm."""
         check_alarm_scope(context, caller, Permission.ACKNOWLEDGE_ALARMS, number)

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hmac import compare_digest
 from typing import Annotated, TypeVar
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from fastapi import Depends, HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
-from central.access.audit import Actor, audited
+from central.access.audit import audited
 from central.access.caller import Caller
-from central.access.permissions import Permission
 from central.store.database import StoreError
 from central.store.judgements import JudgementError
 from central.store.lots import LotError
 from central.store.message import parse_utc
+from central.web.account_pages import actor_of
 from central.web.context import WebContext
 from edge.validation_messages import one_line
 
 MAX_BYTES = 64 << 10
 _MAX_FIELDS = 600
 _Made = TypeVar("_Made")
-_OWN_SITES = ("same-origin", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,49 +76,27 @@ def read_moment(text: str, name: str) -> int | None:
 async def read_form(request: Request) -> FormFields:
     """Return the fields of a form of these pages.
 
-    Raises HTTPException 403 for a form of another site, 413 for a large one and 415 for another
-    kind of body.
+    The token of the session is checked where a route declares its permission. Raises HTTPException
+    411 and 413 for a form without a length or of more than 64 KiB, and 415 for another kind of
+    body.
     """
-    check_site(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise HTTPException(415, "expected a form (application/x-www-form-urlencoded)")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise HTTPException(413, f"a form has at most {MAX_BYTES} bytes")
-    try:
-        values = parse_qs(
-            body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, strict_parsing=bool(body)
-        )
-    except ValueError as error:
-        raise HTTPException(422, "the form cannot be read") from error
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise HTTPException(411, "expected the length of the form (Content-Length)")
+    if len(length) > 9 or int(length) > MAX_BYTES:
+        raise HTTPException(413, f"a form has at most {MAX_BYTES} bytes")
+    values: dict[str, list[str]] = {}
+    for name, value in (await request.form(max_fields=_MAX_FIELDS)).multi_items():
+        if isinstance(value, str):
+            values.setdefault(name, []).append(value)
     return FormFields(values)
-
-
-def check_site(request: Request) -> None:
-    """Refuse a request that a page of another site has made. Raises HTTPException 403.
-
-    Browsers state it in Sec-Fetch-Site, older ones in Origin. Programs send neither.
-    """
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    host = request.headers.get("host", "")
-    if site is not None and site not in _OWN_SITES:
-        raise HTTPException(403, "the request is of another site")
-    if site is None and origin is not None and origin.partition("://")[2] != host:
-        raise HTTPException(403, "the request is of another site")
 
 
 Form = Annotated[FormFields, Depends(read_form)]
 """The parameter of a route that takes a form."""
-
-
-def check_token(caller: Caller, form: FormFields) -> None:
-    """Check the token of the session that a form carries. Raises HTTPException 403."""
-    if caller.csrf and not compare_digest(caller.csrf.encode(), form.text("csrf").encode()):
-        raise HTTPException(403, "the page is too old: open it again")
 
 
 def change(
@@ -136,9 +112,8 @@ def change(
     committed together. make: changes the database and may raise LotError or JudgementError, whose
     text becomes HTTPException 422. Raises StoreError.
     """
-    actor = Actor(caller.name, caller.via, caller.address)
     try:
-        with audited(context.database, actor, context.now_us()) as open_change:
+        with audited(context.database, actor_of(caller), context.now_us()) as open_change:
             made = make(open_change.connection)
             open_change.record(action, target)
             return made
@@ -146,11 +121,6 @@ def change(
         raise HTTPException(422, str(error)) from error
     except DBAPIError as error:
         raise StoreError(f"{context.database.name}: {one_line(error.orig)}") from error
-
-
-def show(context: WebContext, caller: Caller, template: str, **values: object) -> HTMLResponse:
-    """Return a page that knows the caller, so that it shows only what the caller may do."""
-    return context.page(template, person=caller, Permission=Permission, **values)
 
 
 def see_other(path: str) -> Response:

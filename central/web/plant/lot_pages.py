@@ -22,7 +22,7 @@ from central.store.tables import DAY_US, MINUTE_US
 from central.web.access import require
 from central.web.context import WebContext
 from central.web.plant.fleet import read_fleet
-from central.web.plant.forms import Form, change, check_token, see_other, show
+from central.web.plant.forms import Form, change, see_other
 from central.web.plant.queries import scope_of
 
 _KIND_DAYS = 30
@@ -67,10 +67,7 @@ def make_lot_pages(context: WebContext) -> APIRouter:
                 trace = trace_lot(connection, lot, names)
         if trace is not None and not trace.windows:
             raise HTTPException(404, "there is no lot with this name")
-        return show(
-            context,
-            caller,
-            "lots.html" if trace is None else "lot.html",
+        return context.page("lots.html" if trace is None else "lot.html", caller,
             lot=lot,
             trace=trace,
             kinds=pareto(trace.kinds) if trace else (),
@@ -81,7 +78,6 @@ def make_lot_pages(context: WebContext) -> APIRouter:
 
     @router.post("/lots")
     def add_lot(caller: EditLots, form: Form) -> Response:
-        check_token(caller, form)
         now_us = context.now_us()
         began_us = form.moment("began")
         entry = LotEntry(
@@ -105,7 +101,6 @@ def make_lot_pages(context: WebContext) -> APIRouter:
 
     @router.post("/lots/{number}/end")
     def finish_lot(caller: EditLots, number: int, form: Form) -> Response:
-        check_token(caller, form)
         check_lot(context, caller, number)
         now_us = context.now_us()
         change(
@@ -119,7 +114,6 @@ def make_lot_pages(context: WebContext) -> APIRouter:
 
     @router.post("/lots/{number}/remove")
     def drop_lot(caller: EditLots, number: int, form: Form) -> Response:
-        check_token(caller, form)
         check_lot(context, caller, number)
         change(
             context,
@@ -140,10 +134,7 @@ def make_lot_pages(context: WebContext) -> APIRouter:
             versions = read_guidance(connection, kind, every=True) if kind else ()
             names = read_kind_names(connection, since)
         written = {each.kind for each in present}
-        return show(
-            context,
-            caller,
-            "guidance.html",
+        return context.page("guidance.html", caller,
             kind=kind,
             present=present,
             versions=versions,
@@ -152,7 +143,6 @@ def make_lot_pages(context: WebContext) -> APIRouter:
 
     @router.post("/guidance")
     def edit_guidance(caller: EditGuidance, form: Form) -> Response:
-        check_token(caller, form)
         kind = form.text("kind")
         change(
             context,
@@ -167,7 +157,6 @@ def make_lot_pages(context: WebContext) -> APIRouter:
 
     @router.post("/stations/{station}/guidance-answer")
     def answer(caller: MarkParts, station: str, form: Form) -> Response:
-        check_token(caller, form)
         helped = form.text("helped")
         if helped not in ("yes", "no"):
             raise HTTPException(422, "helped: expected yes or no")

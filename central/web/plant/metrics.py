@@ -17,7 +17,7 @@ from central.store.database import StoreError
 from central.store.plant_tables import alarms
 from central.store.queries import read_counters
 from central.store.tables import journals, rollups, stations
-from central.web.access import require
+from central.web.access import open_to_all, require
 from central.web.context import WebContext
 
 SeeFleet = Annotated[Caller, require(Permission.SEE_FLEET)]
@@ -40,12 +40,12 @@ def make_metrics(context: WebContext) -> APIRouter:
             text = write_metrics(connection, allowed, context.now_us())
         return PlainTextResponse(text, media_type=_MEDIA_TYPE)
 
-    @router.get("/health/live", tags=["central"])
+    @router.get("/health/live", tags=["central"], dependencies=[open_to_all()])
     def live() -> dict[str, str]:
         """State that the process answers."""
         return {"status": "ok", "version": edge.__version__}
 
-    @router.get("/health/ready", tags=["central"])
+    @router.get("/health/ready", tags=["central"], dependencies=[open_to_all()])
     def ready() -> Response:
         """State whether the database can be read: status 200, otherwise 503."""
         try:

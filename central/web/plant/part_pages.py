@@ -27,7 +27,7 @@ from central.web.api import find_part
 from central.web.context import WebContext
 from central.web.plant.drawings import draw_defects
 from central.web.plant.fleet import read_fleet
-from central.web.plant.forms import Form, change, check_token, see_other, show
+from central.web.plant.forms import Form, change, see_other
 from central.web.plant.queries import (
     AfterQuery,
     in_scope,
@@ -72,10 +72,7 @@ def make_part_pages(context: WebContext) -> APIRouter:
             if name != "after" and value
         ]
         following = write_position(found.after)
-        return show(
-            context,
-            caller,
-            "parts.html",
+        return context.page("parts.html", caller,
             search=search,
             parts=found.parts,
             problem=problem,
@@ -93,10 +90,7 @@ def make_part_pages(context: WebContext) -> APIRouter:
             made = read_reviews(connection, station, part_id)
             lot = read_lot_of(connection, station, found[0].part.at_us)
         kinds = dict.fromkeys(each.kind for each in found[0].defects)
-        return show(
-            context,
-            caller,
-            "part.html",
+        return context.page("part.html", caller,
             station=station,
             found=found,
             lot=lot,
@@ -108,7 +102,6 @@ def make_part_pages(context: WebContext) -> APIRouter:
 
     @router.post("/stations/{station}/parts/{part_id}/review")
     def review_part(caller: MarkParts, station: str, part_id: int, form: Form) -> Response:
-        check_token(caller, form)
         if abs(part_id) > _MAX_PART:
             raise HTTPException(404, "there is no part with this number")
         review = PartReview(
@@ -132,8 +125,7 @@ def make_part_pages(context: WebContext) -> APIRouter:
             items = read_review_queue(
                 connection, scope_of(caller, Permission.SEE_PARTS), since_us
             )
-        return show(
-            context, caller, "review.html", items=items, verdicts=VERDICTS, days=REVIEW_DAYS
+        return context.page("review.html", caller, items=items, verdicts=VERDICTS, days=REVIEW_DAYS
         )
 
     return router

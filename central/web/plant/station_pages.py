@@ -22,7 +22,7 @@ from central.web.context import WebContext
 from central.web.plant.drawings import reject_chart, yield_chart
 from central.web.plant.figures import STEPS, period_of, read_figures
 from central.web.plant.fleet import read_fleet
-from central.web.plant.forms import Form, change, check_token, see_other, show
+from central.web.plant.forms import Form, change, see_other
 from central.web.plant.queries import HoursQuery, check_hours, scope_of
 from edge.records import Decision
 
@@ -62,10 +62,7 @@ def make_station_pages(context: WebContext) -> APIRouter:
             advice = {each.kind: each for each in read_guidance(connection)}
             lot = read_lot_of(connection, station, now_us)
         kinds = [each.kind for each in figures.kinds if each.kind in advice]
-        return show(
-            context,
-            caller,
-            "station.html",
+        return context.page("station.html", caller,
             station=station,
             figures=figures,
             parts=found,
@@ -81,7 +78,6 @@ def make_station_pages(context: WebContext) -> APIRouter:
 
     @router.post("/stations/{station}/limits")
     def freeze_limits(caller: EditLimits, station: str, form: Form) -> Response:
-        check_token(caller, form)
         hours = check_hours(int(form.real("hours")))
         bundle, is_frozen = form.text("bundle"), form.text("do") == "freeze"
         now_us = context.now_us()
@@ -128,10 +124,7 @@ def make_station_pages(context: WebContext) -> APIRouter:
                     for kind, count in own.items():
                         counts[kind] = counts.get(kind, 0) + count
             advice = {each.kind: each for each in read_guidance(connection)}
-        return show(
-            context,
-            caller,
-            "pareto.html",
+        return context.page("pareto.html", caller,
             bars=pareto(counts, 30),
             hours=hours,
             station=station,
@@ -146,6 +139,6 @@ def make_station_pages(context: WebContext) -> APIRouter:
             fleet = read_fleet(
                 connection, scope_of(caller, Permission.SEE_FLEET), context.now_us()
             )
-        return show(context, caller, "fleet.html", fleet=fleet, now_us=context.now_us())
+        return context.page("fleet.html", caller, fleet=fleet, now_us=context.now_us())
 
     return router

@@ -1,0 +1,1 @@
+"""Groups of sub-commands of ``outfeed-central``, one file for each."""
