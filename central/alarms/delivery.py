@@ -89,7 +89,9 @@ def send_mail(config: AlarmsConfig, message: OutboxMessage) -> None:
     context = ssl.create_default_context()
     try:
         server = (
-            smtplib.SMTP_SSL(config.mail_host, config.mail_port, timeout=_TIMEOUT_S, context=context)
+            smtplib.SMTP_SSL(
+                config.mail_host, config.mail_port, timeout=_TIMEOUT_S, context=context
+            )
             if config.mail_tls == "tls"
             else smtplib.SMTP(config.mail_host, config.mail_port, timeout=_TIMEOUT_S)
         )

@@ -40,9 +40,12 @@ def evaluate(
     Blocks. Raises the errors of SQLAlchemy.
     """
     with database.write() as connection:
-        if database.is_postgresql and not connection.execute(
-            text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}
-        ).scalar():
+        if (
+            database.is_postgresql
+            and not connection.execute(
+                text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}
+            ).scalar()
+        ):
             return Counter()
         values = read_values(connection)
         conditions: list[Condition] = [*central_conditions(own, values, now_us)]

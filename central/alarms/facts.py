@@ -112,7 +112,7 @@ def _failed_tests(connection: Connection, since_us: int) -> dict[int, str]:
 
 
 def _escapes(connection: Connection, since_us: int) -> dict[int, list[int]]:
-    """Return the parts that were marked as escapes and that nobody has reviewed since."""
+    """Return the parts that were marked as escapes and that have no other review."""
     reviewed = exists().where(
         and_(
             reviews.c.station_id == marks.c.station_id,

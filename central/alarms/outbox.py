@@ -138,6 +138,4 @@ def read_outbox(connection: Connection) -> OutboxState:
 def forget_done(database: Database, before_us: int) -> None:
     """Remove messages that were done before a time. Raises the errors of SQLAlchemy."""
     with database.write() as connection:
-        connection.execute(
-            delete(outbox).where(outbox.c.done_us > 0, outbox.c.done_us < before_us)
-        )
+        connection.execute(delete(outbox).where(outbox.c.done_us > 0, outbox.c.done_us < before_us))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, or_, select, update
 
 from central.alarms.rules import CENTRAL, DEFAULTS, RULES, check_value
 from central.alarms.states import AlarmRecord, acknowledge
+from central.store.bulk import inserted_number
 from central.store.judgements import MAX_NOTE_CHARS, JudgementError
 from central.store.plant_tables import alarms, mutes, rule_values
 from central.store.rows import storable_text
@@ -82,7 +83,7 @@ def save_alarm(connection: Connection, alarm: AlarmRecord) -> int:
     values["subject"] = storable_text(alarm.subject, 200)
     values["message"] = storable_text(alarm.message)
     if alarm.number is None:
-        return int(connection.execute(alarms.insert().values(values)).inserted_primary_key[0])
+        return inserted_number(connection.execute(alarms.insert().values(values)))
     connection.execute(update(alarms).where(alarms.c.id == alarm.number).values(values))
     return alarm.number
 
@@ -108,9 +109,7 @@ def find_alarm(connection: Connection, number: int) -> ShownAlarm:
     return ShownAlarm(_record(row), row["station"] or "")
 
 
-def acknowledge_alarm(
-    connection: Connection, number: int, by: str, note: str, now_us: int
-) -> None:
+def acknowledge_alarm(connection: Connection, number: int, by: str, note: str, now_us: int) -> None:
     """Acknowledge a firing alarm. Raises JudgementError for another one."""
     if len(note) > MAX_NOTE_CHARS:
         raise JudgementError(f"a note has at most {MAX_NOTE_CHARS} characters")
@@ -192,9 +191,7 @@ def read_values(connection: Connection) -> dict[str, float]:
     return {**DEFAULTS, **found}
 
 
-def write_value(
-    connection: Connection, name: str, value: float, by: str, now_us: int
-) -> None:
+def write_value(connection: Connection, name: str, value: float, by: str, now_us: int) -> None:
     """Change a value of the rules. Raises JudgementError for a wrong name or number."""
     try:
         check_value(name, value)

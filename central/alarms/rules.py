@@ -37,17 +37,30 @@ VALUES: tuple[RuleValue, ...] = (
     RuleValue("reject.limit", 15, 0.01, 100, "%", "rate of rejected parts"),
     RuleValue("unknown.limit", 2, 0.01, 100, "%", "rate of UNKNOWN parts"),
     RuleValue("rate.minutes", 30, 5, 1440, "min", "time over which rates are counted"),
-    RuleValue("rate.confidence", 99.9, 80, 99.9999, "%", "confidence that a rate is above its limit"),
+    RuleValue("rate.confidence", 99.9, 80, 99.9999, "%", "confidence of a rate above its limit"),
     RuleValue("cusum.factor", 2, 1.2, 20, "×", "increase over the frozen rate that CUSUM detects"),
-    RuleValue("cusum.days", 30, 1, 365, "days", "days between two false alarms of CUSUM on average"),
+    RuleValue(
+        "cusum.days", 30, 1, 365, "days", "days between two false alarms of CUSUM on average"
+    ),
     RuleValue("silent.minutes", 5, 1, 1440, "min", "time without a message of a station"),
     RuleValue("escape.hours", 24, 1, 720, "h", "time for which a marked escape is shown"),
     RuleValue("missed.minutes", 60, 1, 1440, "min", "time for which a part not ejected is shown"),
     RuleValue("certificate.days", 30, 1, 365, "days", "days before a certificate expires"),
     RuleValue("disk.free", 10, 1, 90, "%", "free share of the disk of the central system"),
-    RuleValue("alarm.pending", 30, 0, 3600, "s", "time that a condition lasts before it is an alarm"),
-    RuleValue("alarm.clear", 120, 0, 86_400, "s", "time without the condition before an alarm ends"),
-    RuleValue("alarm.escalate", 30, 1, 1440, "min", "time before an alarm that nobody acknowledges escalates"),
+    RuleValue(
+        "alarm.pending", 30, 0, 3600, "s", "time that a condition lasts before it is an alarm"
+    ),
+    RuleValue(
+        "alarm.clear", 120, 0, 86_400, "s", "time without the condition until an alarm ends"
+    ),
+    RuleValue(
+        "alarm.escalate",
+        30,
+        1,
+        1440,
+        "min",
+        "time until an unacknowledged alarm escalates",
+    ),
 )
 DEFAULTS: Mapping[str, float] = {each.name: each.default for each in VALUES}
 RULES = (
@@ -82,6 +95,9 @@ class Condition:
         return self.rule, self.station_id, self.subject
 
 
+_NO_PARTS = PartCounts()
+
+
 @dataclass(frozen=True, slots=True)
 class RaisedDrift:
     """A drift that a station reports as present."""
@@ -113,7 +129,7 @@ class StationFacts:
     name: str
     state: str
     heard_us: int | None
-    recent: PartCounts = PartCounts()
+    recent: PartCounts = _NO_PARTS
     missed: int = 0
     drifts: tuple[RaisedDrift, ...] = ()
     failed_test: str | None = None
@@ -160,9 +176,7 @@ def central_conditions(
     return tuple(found)
 
 
-def _station(
-    facts: StationFacts, values: Mapping[str, float], now_us: int
-) -> Iterator[Condition]:
+def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> Iterator[Condition]:
     number, recent = facts.station_id, facts.recent
     yield from _rate("reject-rate", "rejected", recent.rejected, facts, values, "reject.limit")
     yield from _rate("unknown-rate", "UNKNOWN", recent.unknown, facts, values, "unknown.limit")
@@ -221,9 +235,7 @@ def _shift(facts: StationFacts) -> Iterator[Condition]:
         f"the rate of rejected parts has risen above its frozen value of "
         f"{100 * design.normal:.2f} % (CUSUM)"
     )
-    yield Condition(
-        "reject-shift", facts.station_id, "", "warning", text, total >= design.limit
-    )
+    yield Condition("reject-shift", facts.station_id, "", "warning", text, total >= design.limit)
 
 
 def _duration(duration_us: int) -> str:

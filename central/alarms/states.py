@@ -59,8 +59,8 @@ def step_alarm(
     """Return the alarm after an evaluation. alarm, condition: of one key; None: there is none.
 
     A condition becomes an alarm after ``alarm.pending``. An alarm ends after ``alarm.clear``
-    without the condition, and counts ``alarm.escalate`` from its beginning until somebody
-    acknowledges it. A clock that was set back delays these steps and repeats none.
+    without the condition, and escalates after ``alarm.escalate`` without an acknowledgement. A
+    clock that was set back delays these steps and repeats none.
     """
     if alarm is None:
         if condition is None or not condition.is_present:

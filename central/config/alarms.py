@@ -81,7 +81,7 @@ class AlarmsConfig(ConfigSection):
     escalate_to: tuple[str, ...] = Field(
         default=(),
         title="Receivers of escalations",
-        description="The addresses that also receive alarms which nobody has acknowledged in time.",
+        description="The addresses that also receive alarms without an acknowledgement in time.",
     )
 
     @field_validator("webhook_secret_file", "mail_password_file", mode="before")

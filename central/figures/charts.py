@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 SIGMAS = 3.0
@@ -21,7 +22,7 @@ MIN_GROUPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class PartGroup:
+class ChartGroup:
     """The parts of one point of a chart, for instance of an hour.
 
     at_us: its beginning, microseconds since 1970 UTC. stage: the bundle or lot that it belongs to.
@@ -55,7 +56,7 @@ class FrozenLimits:
 class ChartPoint:
     """One group with its limits. Each is a share from 0 to 1. is_outside: by the p'-limits."""
 
-    group: PartGroup
+    group: ChartGroup
     centre: float
     lower: float
     upper: float
@@ -83,7 +84,7 @@ class ShareChart:
     points: tuple[ChartPoint, ...]
 
 
-def freeze(groups: Sequence[PartGroup]) -> FrozenLimits | None:
+def freeze(groups: Sequence[ChartGroup]) -> FrozenLimits | None:
     """Return the limits of groups in the order of time; None for fewer than ``MIN_GROUPS``.
 
     Groups without parts are left out. With no part that counts, or only such parts, the spread is
@@ -96,11 +97,11 @@ def freeze(groups: Sequence[PartGroup]) -> FrozenLimits | None:
     if not 0 < centre < 1:
         return FrozenLimits(centre, 1.0, len(used))
     z = [(each.share - centre) / _deviation(centre, each.parts) for each in used]
-    ranges = [abs(later - earlier) for earlier, later in zip(z, z[1:], strict=False)]
+    ranges = [abs(later - earlier) for earlier, later in pairwise(z)]
     return FrozenLimits(centre, sum(ranges) / len(ranges) / _RANGE_OF_TWO, len(used))
 
 
-def share_chart(groups: Sequence[PartGroup], limits: FrozenLimits | None = None) -> ShareChart:
+def share_chart(groups: Sequence[ChartGroup], limits: FrozenLimits | None = None) -> ShareChart:
     """Return the chart of one stage. limits: those of earlier groups; None: from these groups."""
     used = [each for each in groups if each.parts > 0]
     stage = used[0].stage if used else ""
@@ -111,9 +112,9 @@ def share_chart(groups: Sequence[PartGroup], limits: FrozenLimits | None = None)
     return ShareChart(stage, own, limits is not None, points)
 
 
-def staged_charts(groups: Iterable[PartGroup]) -> tuple[ShareChart, ...]:
+def staged_charts(groups: Iterable[ChartGroup]) -> tuple[ShareChart, ...]:
     """Return a chart for each run of groups with the same stage, in the order of time."""
-    stages: list[list[PartGroup]] = []
+    stages: list[list[ChartGroup]] = []
     for each in groups:
         if not stages or stages[-1][0].stage != each.stage:
             stages.append([])
@@ -121,7 +122,7 @@ def staged_charts(groups: Iterable[PartGroup]) -> tuple[ShareChart, ...]:
     return tuple(share_chart(each) for each in stages)
 
 
-def _point(group: PartGroup, limits: FrozenLimits) -> ChartPoint:
+def _point(group: ChartGroup, limits: FrozenLimits) -> ChartPoint:
     half = SIGMAS * _deviation(limits.centre, group.parts)
     wide = half * limits.spread
     centre = limits.centre

@@ -1,4 +1,4 @@
-"""CUSUM of a rate: it detects a lasting increase early, with a budget of false alarms.
+"""CUSUM of a rate: it detects a lasting increase early, with a limit on false alarms.
 
 The sum grows with each part that counts, and falls by 1/m with each other part (Reynolds and
 Stoumbos 1999, "A CUSUM chart for monitoring a proportion when inspecting continuously", Journal of

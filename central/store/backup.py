@@ -70,9 +70,7 @@ class BackupService:
     logged, and tried again 30 s later.
     """
 
-    def __init__(
-        self, source: Path, config: BackupConfig, now_us: Callable[[], int]
-    ) -> None:
+    def __init__(self, source: Path, config: BackupConfig, now_us: Callable[[], int]) -> None:
         """source: the file of the database. config: with a folder."""
         assert config.folder is not None
         self._source = source

@@ -1,4 +1,4 @@
-"""What people state: reviews of parts, guidance for kinds, and frozen limits of charts."""
+"""Statements of people: reviews of parts, guidance for kinds, and frozen limits of charts."""
 
 from __future__ import annotations
 

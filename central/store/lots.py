@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
+from central.store.bulk import inserted_number
 from central.store.plant_tables import lot_stations, lots
 from central.store.queries import PartCounts
 from central.store.rows import storable_text
@@ -77,7 +78,7 @@ def begin_lot(connection: Connection, entry: LotEntry, by: str, now_us: int) -> 
         "made_by": by,
         "made_us": now_us,
     }
-    lot_id = int(connection.execute(lots.insert().values(values)).inserted_primary_key[0])
+    lot_id = inserted_number(connection.execute(lots.insert().values(values)))
     times = {"lot_id": lot_id, "began_us": entry.began_us, "ended_us": entry.ended_us}
     connection.execute(
         lot_stations.insert(), [{"station_id": each, **times} for each in numbers.values()]
@@ -205,9 +206,7 @@ def trace_lot(connection: Connection, lot: str, names: frozenset[str] | None) ->
             found = kinds if decision == Decision.REJECT.value and kind else reasons
             name = kind or reason
             found[name] = found.get(name, 0) + int(count)
-    counts = PartCounts(
-        sum(totals.values()), totals["PASS"], totals["REJECT"], totals["UNKNOWN"]
-    )
+    counts = PartCounts(sum(totals.values()), totals["PASS"], totals["REJECT"], totals["UNKNOWN"])
     return LotTrace(windows, counts, kinds, reasons)
 
 

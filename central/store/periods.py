@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Integer, cast, func, select
+from sqlalchemy import Connection, Integer, case, cast, func, select
 
-from central.figures.charts import PartGroup
+from central.figures.charts import ChartGroup
 from central.store.tables import MINUTE_US, drifts, parts, rollups, self_tests, starts
 from edge.records import Decision
 
@@ -50,9 +50,9 @@ class IntervalCounts:
     rejected: int
     unknown: int
 
-    def rejects(self) -> PartGroup:
+    def rejects(self) -> ChartGroup:
         """Return the group of a chart of rejected parts, whose stage is the bundle."""
-        return PartGroup(self.at_us, self.inspected, self.rejected, self.bundle)
+        return ChartGroup(self.at_us, self.inspected, self.rejected, self.bundle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class ChainTimes:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftState:
+class DriftSummary:
     """The latest statement about a drift. value, expected: in ``unit``."""
 
     at_us: int
@@ -81,7 +81,7 @@ class DriftState:
 
 
 @dataclass(frozen=True, slots=True)
-class SelfTestState:
+class SelfTestSummary:
     """The result of a self-test."""
 
     at_us: int
@@ -132,17 +132,10 @@ def read_severities(connection: Connection, station_id: int, period: Period) -> 
     )
     # A severity of 1e300 has no whole number in PostgreSQL.
     scaled = recent.c.severity * (SEVERITY_BINS / 12)
-    number = cast(func.floor(_clamped(scaled)), Integer).label("number")
-    statement = (
-        select(number, func.count()).where(recent.c.severity.is_not(None)).group_by(number)
-    )
+    clamped = case((scaled < 0, 0.0), (scaled >= SEVERITY_BINS, SEVERITY_BINS - 1.0), else_=scaled)
+    number = cast(func.floor(clamped), Integer).label("number")
+    statement = select(number, func.count()).where(recent.c.severity.is_not(None)).group_by(number)
     return {int(row[0]): int(row[1]) for row in connection.execute(statement)}
-
-
-def _clamped(value):  # type: ignore[no-untyped-def]
-    from sqlalchemy import case
-
-    return case((value < 0, 0.0), (value >= SEVERITY_BINS, SEVERITY_BINS - 1.0), else_=value)
 
 
 def read_chain_times(connection: Connection, station_id: int) -> ChainTimes | None:
@@ -156,11 +149,11 @@ def read_chain_times(connection: Connection, station_id: int) -> ChainTimes | No
     times = sorted(each for each in connection.execute(statement).scalars() if each is not None)
     if not times:
         return None
-    at = [times[min(len(times) - 1, int(share * len(times)))] for share in (0.5, 0.95, 0.99)]
-    return ChainTimes(len(times), *at, times[-1])
+    median, p95, p99 = (times[int(share * len(times))] for share in (0.5, 0.95, 0.99))
+    return ChainTimes(len(times), median, p95, p99, times[-1])
 
 
-def read_drifts(connection: Connection, station_id: int) -> tuple[DriftState, ...]:
+def read_drifts(connection: Connection, station_id: int) -> tuple[DriftSummary, ...]:
     """Return the latest statement of each measure and stream, among the last 500."""
     names = ("at_us", "state", "severity", "measure", "stream", "unit", "value", "expected")
     statement = (
@@ -169,16 +162,16 @@ def read_drifts(connection: Connection, station_id: int) -> tuple[DriftState, ..
         .order_by(drifts.c.at_us.desc(), drifts.c.sequence.desc())
         .limit(500)
     )
-    found: dict[tuple[str, str], DriftState] = {}
+    found: dict[tuple[str, str], DriftSummary] = {}
     for row in connection.execute(statement):
-        each = DriftState(*row)
+        each = DriftSummary(*row)
         found.setdefault((each.measure, each.stream), each)
     return tuple(sorted(found.values(), key=lambda each: (each.state != "raised", each.measure)))
 
 
 def read_self_tests(
     connection: Connection, station_id: int, limit: int = 5
-) -> tuple[SelfTestState, ...]:
+) -> tuple[SelfTestSummary, ...]:
     """Return the latest self-tests, newest first."""
     statement = (
         select(
@@ -189,7 +182,8 @@ def read_self_tests(
         .limit(limit)
     )
     return tuple(
-        SelfTestState(row[0], row[1], bool(row[2]), row[3]) for row in connection.execute(statement)
+        SelfTestSummary(row[0], row[1], bool(row[2]), row[3])
+        for row in connection.execute(statement)
     )
 
 

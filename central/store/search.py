@@ -115,7 +115,7 @@ def iterate_parts(database: Database, search: PartSearch) -> Iterator[PartSummar
 def read_review_queue(
     connection: Connection, names: frozenset[str] | None, since_us: int, limit: int = 100
 ) -> tuple[ReviewItem, ...]:
-    """Return the parts that nobody has reviewed and that are UNKNOWN, unsure or marked.
+    """Return the parts without a review that are UNKNOWN, unsure or marked.
 
     names: of stations; None: all. The latest 1,000 parts without a review since ``since_us`` that
     did not pass are considered, and marks since then.

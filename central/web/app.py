@@ -42,6 +42,14 @@ from central.web.request_pages import make_request_pages
 from central.web.routes import make_pages
 
 _STATIC = Path(__file__).parent / "static"
+_PLANT = (
+    make_plant_api,
+    make_metrics,
+    make_station_pages,
+    make_part_pages,
+    make_lot_pages,
+    make_alarm_pages,
+)
 LOCAL_WEB = WebConfig(accounts="off")
 """The pages of one machine, without accounts."""
 
@@ -95,15 +103,7 @@ def make_app(
         app.include_router(router)
     for router in (make_admin_pages(context), make_request_pages(context)):
         app.include_router(router)
-    makers = (
-        make_plant_api,
-        make_metrics,
-        make_station_pages,
-        make_part_pages,
-        make_lot_pages,
-        make_alarm_pages,
-    )
-    for make in makers:
+    for make in _PLANT:
         app.include_router(make(context))
     check_routes(app)
     # The last one added is the first one that a request meets.

@@ -20,8 +20,11 @@ def make_templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=format_percent, number=format_number, moment=format_moment, iso=format_iso,
-        short=format_short
+        percent=format_percent,
+        number=format_number,
+        moment=format_moment,
+        iso=format_iso,
+        short=format_short,
     )
     return environment
 

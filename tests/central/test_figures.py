@@ -8,7 +8,7 @@ from scipy import stats
 
 from central.figures.charts import (
     FrozenLimits,
-    PartGroup,
+    ChartGroup,
     freeze,
     share_chart,
     staged_charts,
@@ -67,9 +67,9 @@ def test_a_confidence_is_between_0_and_1(confidence: float) -> None:
         exact_lower(1, 2, confidence)
 
 
-def groups(parts: np.ndarray, counted: np.ndarray, stage: str = "") -> list[PartGroup]:
+def groups(parts: np.ndarray, counted: np.ndarray, stage: str = "") -> list[ChartGroup]:
     return [
-        PartGroup(at, int(n), int(x), stage)
+        ChartGroup(at, int(n), int(x), stage)
         for at, (n, x) in enumerate(zip(parts, counted, strict=True))
     ]
 
@@ -137,8 +137,8 @@ def test_too_few_groups_have_no_limits() -> None:
     assert freeze(seven) is None
     assert share_chart(seven).points == ()
     # A group without parts is no group.
-    assert freeze([*seven, PartGroup(9, 0, 0)]) is None
-    assert freeze([*seven, PartGroup(9, 10, 0)]) is not None
+    assert freeze([*seven, ChartGroup(9, 0, 0)]) is None
+    assert freeze([*seven, ChartGroup(9, 10, 0)]) is not None
 
 
 @pytest.mark.parametrize("share", [0, 1])
@@ -223,9 +223,18 @@ def test_a_group_never_alarms_before_its_parts() -> None:
 
 @pytest.mark.parametrize(
     ("normal", "raised", "length"),
-    [(0, 0.1, 100), (0.1, 0.1, 100), (0.2, 0.1, 100), (0.1, 1, 100), (0.1, 0.2, 0), (0.1, 0.2, 1e15)],
+    [
+        (0, 0.1, 100),
+        (0.1, 0.1, 100),
+        (0.2, 0.1, 100),
+        (0.1, 1, 100),
+        (0.1, 0.2, 0),
+        (0.1, 0.2, 1e15),
+    ],
 )
-def test_a_design_from_other_numbers_is_refused(normal: float, raised: float, length: float) -> None:
+def test_a_design_from_other_numbers_is_refused(
+    normal: float, raised: float, length: float
+) -> None:
     with pytest.raises(ValueError, match="expected"):
         design_cusum(normal, raised, length)
 
@@ -257,4 +266,8 @@ def test_the_rarest_kinds_become_one_bar() -> None:
 
 def test_a_histogram_keeps_values_outside_its_edges() -> None:
     bins = histogram({-4: 1, 0: 2, 1: 3, 9: 4}, [0, 1, 2, 3])
-    assert [(each.start, each.end, each.count) for each in bins] == [(0, 1, 3), (1, 2, 3), (2, 3, 4)]
+    assert [(each.start, each.end, each.count) for each in bins] == [
+        (0, 1, 3),
+        (1, 2, 3),
+        (2, 3, 4),
+    ]

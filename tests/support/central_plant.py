@@ -78,7 +78,6 @@ def _fill_station(
     count = int(hours * 60 * per_minute)
     step_us = hours * HOUR_US / count
     at = (now_us - int(hours * HOUR_US) + np.arange(count) * step_us).astype(np.int64)
-    # The rate wanders from hour to hour, as rates do.
     wander = 1 + 0.25 * np.sin(np.arange(count) / count * 19) + random.normal(0, 0.02, count)
     draw = random.random(count)
     rejected = draw < rate * wander
@@ -102,8 +101,10 @@ def _fill_station(
             "PASS": "no defect",
         }[decision]
         part_rows.append(
-            (*head, at_us, at_us, each + 1, decision, reason, name, worst, worst, None)
-            + (int(bool(name)), int(chain[each]), bundle)
+            (
+                *(*head, at_us, at_us, each + 1, decision, reason, name, worst, worst, None),
+                *(int(bool(name)), int(chain[each]), bundle),
+            )
         )
         if name:
             box = (40 + each % 200, 60 + each % 120, 90 + each % 200, 100 + each % 120)
@@ -112,7 +113,9 @@ def _fill_station(
             kinds.setdefault((number, at_us // MINUTE_US, name), {"rejected": 0, "defects": 0})
             for column in ("rejected", "defects"):
                 kinds[number, at_us // MINUTE_US, name][column] += 1
-            action_rows.append((*head, at_us + 400_000, each + 1, "ejected", "verdict", 80.0, 20000))
+            action_rows.append(
+                (*head, at_us + 400_000, each + 1, "ejected", "verdict", 80.0, 20000)
+            )
         sums = minutes.setdefault((number, at_us // MINUTE_US, bundle), {})
         column = {"PASS": "passed", "REJECT": "rejected", "UNKNOWN": "unknown"}[decision]
         for key in ("inspected", column):
@@ -122,6 +125,11 @@ def _fill_station(
     insert_rows(connection, actuations, action_rows)
     add_sums(connection, rollups, ("station_id", "minute", "bundle"), minutes)
     add_sums(connection, rollup_kinds, ("station_id", "minute", "kind"), kinds)
+    _add_condition(connection, number, now_us, count)
+    return count
+
+
+def _add_condition(connection: Any, number: int, now_us: int, count: int) -> None:
     head = (now_us, number, number, "00000000000000aa", count + 1)
     insert_rows(
         connection,
@@ -133,7 +141,6 @@ def _fill_station(
         self_tests,
         [(*head, now_us - HOUR_US, "textures-2", "golden/1.png", 1, "", 1, 900)],
     )
-    return count
 
 
 def furnish(database: Database, now_us: int, station: str = "press-1") -> None:
@@ -141,9 +148,7 @@ def furnish(database: Database, now_us: int, station: str = "press-1") -> None:
     with database.write() as connection:
         entry = LotEntry("4711", (station,), now_us - 5 * HOUR_US, now_us - 2 * HOUR_US, "A-100")
         begin_lot(connection, entry, "ada", now_us)
-        begin_lot(
-            connection, LotEntry("4712", (station,), now_us - 2 * HOUR_US), "ada", now_us
-        )
+        begin_lot(connection, LotEntry("4712", (station,), now_us - 2 * HOUR_US), "ada", now_us)
         text = "Look for a worn guide rail.\nClean the belt with a dry cloth."
         write_guidance(connection, "scratch", text, "ada", now_us)
         write_guidance(connection, "dent", "Check the pressure of the gripper.", "ada", now_us)

@@ -62,7 +62,15 @@ def check_alarm_station(caller: Caller, permission: Permission, station: str) ->
 def make_alarm_pages(context: WebContext) -> APIRouter:
     """Return the routes of the page."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    _add_alarms_page(router, context)
+    _add_acknowledge(router, context)
+    _add_mute(router, context)
+    _add_unmute(router, context)
+    _add_edit_value(router, context)
+    return router
 
+
+def _add_alarms_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/alarms")
     def alarms_page(caller: SeeAlarms) -> HTMLResponse:
         now_us = context.now_us()
@@ -74,7 +82,9 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
             values = read_values(connection)
             sending = read_outbox(connection)
             known = read_fleet(connection, names, now_us)
-        return context.page("alarms.html", caller,
+        return context.page(
+            "alarms.html",
+            caller,
             present=present,
             past=past,
             mutes=[each for each in mutes if names is None or each.station in names],
@@ -84,6 +94,8 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
             stations=[each.name for each in known],
         )
 
+
+def _add_acknowledge(router: APIRouter, context: WebContext) -> None:
     @router.post("/alarms/{number}/acknowledge")
     def acknowledge(caller: Acknowledge, number: int, form: Form) -> Response:
         check_alarm_scope(context, caller, Permission.ACKNOWLEDGE_ALARMS, number)
@@ -98,6 +110,8 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
         )
         return see_other("/alarms")
 
+
+def _add_mute(router: APIRouter, context: WebContext) -> None:
     @router.post("/alarms/mutes")
     def mute(caller: MuteAlarms, form: Form) -> Response:
         now_us = context.now_us()
@@ -115,6 +129,8 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
         )
         return see_other("/alarms")
 
+
+def _add_unmute(router: APIRouter, context: WebContext) -> None:
     @router.post("/alarms/mutes/{number}/end")
     def unmute(caller: MuteAlarms, number: int, form: Form) -> Response:
         now_us = context.now_us()
@@ -132,6 +148,8 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
         )
         return see_other("/alarms")
 
+
+def _add_edit_value(router: APIRouter, context: WebContext) -> None:
     @router.post("/alarms/values")
     def edit_value(caller: EditAlarms, form: Form) -> Response:
         check_alarm_station(caller, Permission.EDIT_ALARMS, "")
@@ -141,10 +159,6 @@ def make_alarm_pages(context: WebContext) -> APIRouter:
             caller,
             "alarm.value",
             f"{name} {value:g}",
-            lambda connection: write_value(
-                connection, name, value, caller.name, context.now_us()
-            ),
+            lambda connection: write_value(connection, name, value, caller.name, context.now_us()),
         )
         return see_other("/alarms#values")
-
-    return router

@@ -129,9 +129,7 @@ def _add_figures(router: APIRouter, context: WebContext) -> None:
     def fleet(caller: SeeFleet) -> tuple[FleetEntry, ...]:
         """Return what each station last stated about itself."""
         with context.database.read() as connection:
-            return read_fleet(
-                connection, scope_of(caller, Permission.SEE_FLEET), context.now_us()
-            )
+            return read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), context.now_us())
 
 
 def _add_parts(router: APIRouter, context: WebContext) -> None:
@@ -260,9 +258,7 @@ def _add_alarms(router: APIRouter, context: WebContext) -> None:
     def alarms(caller: SeeAlarms, is_open: bool = True) -> tuple[ShownAlarm, ...]:
         """Return the alarms that last; with is_open=false the resolved ones, latest first."""
         with context.database.read() as connection:
-            return read_alarms(
-                connection, scope_of(caller, Permission.SEE_ALARMS), is_open=is_open
-            )
+            return read_alarms(connection, scope_of(caller, Permission.SEE_ALARMS), is_open=is_open)
 
     @router.post("/alarms/{number}/acknowledge", tags=["alarms"])
     def acknowledge(request: Request, caller: Acknowledge, number: int, body: NoteBody) -> Stored:

@@ -28,7 +28,7 @@ def csv_lines(parts: Iterator[PartSummary]) -> Iterator[str]:
     The time is RFC 3339. A text that a spreadsheet would take as a formula begins with an
     apostrophe.
     """
-    yield _lines([COLUMNS[:2] + ("at",) + COLUMNS[3:]])
+    yield _lines([(*COLUMNS[:2], "at", *COLUMNS[3:])])
     while True:
         rows = [
             [
@@ -69,7 +69,7 @@ def parquet_bytes(parts: Iterator[PartSummary]) -> Iterator[bytes]:
             ("bundle", pyarrow.string()),
         ]
     )
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by _pieces)
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
         while True:
             group = list(islice(parts, _GROUP_ROWS))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from central.figures.charts import (
     FrozenLimits,
-    PartGroup,
+    ChartGroup,
     ShareChart,
     share_chart,
     staged_charts,
@@ -20,10 +20,10 @@ from central.store.lots import LotWindow, read_lots
 from central.store.periods import (
     SEVERITY_BINS,
     ChainTimes,
-    DriftState,
+    DriftSummary,
     IntervalCounts,
     Period,
-    SelfTestState,
+    SelfTestSummary,
     read_chain_times,
     read_drifts,
     read_intervals,
@@ -63,8 +63,8 @@ class StationFigures:
     kinds: tuple[ParetoBar, ...]
     severities: tuple[HistogramBin, ...]
     times: ChainTimes | None
-    drifts: tuple[DriftState, ...]
-    self_tests: tuple[SelfTestState, ...]
+    drifts: tuple[DriftSummary, ...]
+    self_tests: tuple[SelfTestSummary, ...]
 
 
 def read_figures(
@@ -124,8 +124,8 @@ def _by_bundle(
 
 
 def _within(
-    groups: list[PartGroup], chart: ShareChart, intervals: tuple[IntervalCounts, ...]
-) -> list[PartGroup]:
+    groups: list[ChartGroup], chart: ShareChart, intervals: tuple[IntervalCounts, ...]
+) -> list[ChartGroup]:
     """Return the groups of one stage; all of the bundle where the chart has no points."""
     if not chart.points:
         return groups
@@ -135,13 +135,13 @@ def _within(
 
 def _by_lot(
     intervals: tuple[IntervalCounts, ...], windows: tuple[LotWindow, ...]
-) -> list[PartGroup]:
-    groups: dict[int, PartGroup] = {}
+) -> list[ChartGroup]:
+    groups: dict[int, ChartGroup] = {}
     for each in intervals:
         old = groups.get(each.at_us)
         parts = each.inspected + (old.parts if old else 0)
         rejected = each.rejected + (old.counted if old else 0)
-        groups[each.at_us] = PartGroup(each.at_us, parts, rejected, _lot_at(each.at_us, windows))
+        groups[each.at_us] = ChartGroup(each.at_us, parts, rejected, _lot_at(each.at_us, windows))
     return [groups[at_us] for at_us in sorted(groups)]
 
 

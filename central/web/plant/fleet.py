@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from central.store.periods import read_last_ends
 from central.store.tables import DAY_US, conflicts, gaps, self_tests, stations
@@ -45,9 +46,12 @@ def read_fleet(
     """Return the stations by name. names: only these; None: all."""
     since_us = now_us - _WEEK_US
     ends = read_last_ends(connection, since_us)
-    lost = _counts(connection, select(gaps.c.station_id, func.sum(gaps.c.count)).where(
-        gaps.c.at_us >= since_us
-    ).group_by(gaps.c.station_id))
+    lost = _counts(
+        connection,
+        select(gaps.c.station_id, func.sum(gaps.c.count))
+        .where(gaps.c.at_us >= since_us)
+        .group_by(gaps.c.station_id),
+    )
     failed = _counts(
         connection,
         select(self_tests.c.station_id, func.count())
@@ -69,15 +73,15 @@ def read_fleet(
     return tuple(
         FleetEntry(
             *row[1:],
-            starts=sum(ends.get(row[0], {}).values()),
-            bad_ends=sum(ends.get(row[0], {}).get(end, 0) for end in _BAD_ENDS),
-            lost=lost.get(row[0], 0),
-            failed_tests=failed.get(row[0], 0),
-            conflicts=doubts.get(row[0], 0),
+            sum(ends.get(row[0], {}).values()),
+            sum(ends.get(row[0], {}).get(end, 0) for end in _BAD_ENDS),
+            lost.get(row[0], 0),
+            failed.get(row[0], 0),
+            doubts.get(row[0], 0),
         )
         for row in connection.execute(statement)
     )
 
 
-def _counts(connection: Connection, statement) -> dict[int, int]:  # type: ignore[no-untyped-def]
+def _counts(connection: Connection, statement: Select[Any]) -> dict[int, int]:
     return {int(row[0]): int(row[1] or 0) for row in connection.execute(statement)}

@@ -53,11 +53,19 @@ def check_lot(context: WebContext, caller: Caller, number: int) -> None:
 def make_lot_pages(context: WebContext) -> APIRouter:
     """Return the routes of these pages."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    _add_lots_page(router, context)
+    _add_add_lot(router, context)
+    _add_finish_lot(router, context)
+    _add_drop_lot(router, context)
+    _add_guidance_page(router, context)
+    _add_edit_guidance(router, context)
+    _add_answer(router, context)
+    return router
 
+
+def _add_lots_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/lots")
-    def lots_page(
-        caller: SeeLots, lot: Annotated[str, Query(max_length=100)] = ""
-    ) -> HTMLResponse:
+    def lots_page(caller: SeeLots, lot: Annotated[str, Query(max_length=100)] = "") -> HTMLResponse:
         names = scope_of(caller, Permission.SEE_LOTS)
         trace = None
         with context.database.read() as connection:
@@ -67,7 +75,9 @@ def make_lot_pages(context: WebContext) -> APIRouter:
                 trace = trace_lot(connection, lot, names)
         if trace is not None and not trace.windows:
             raise HTTPException(404, "there is no lot with this name")
-        return context.page("lots.html" if trace is None else "lot.html", caller,
+        return context.page(
+            "lots.html" if trace is None else "lot.html",
+            caller,
             lot=lot,
             trace=trace,
             kinds=pareto(trace.kinds) if trace else (),
@@ -76,6 +86,8 @@ def make_lot_pages(context: WebContext) -> APIRouter:
             now_us=context.now_us(),
         )
 
+
+def _add_add_lot(router: APIRouter, context: WebContext) -> None:
     @router.post("/lots")
     def add_lot(caller: EditLots, form: Form) -> Response:
         now_us = context.now_us()
@@ -99,6 +111,8 @@ def make_lot_pages(context: WebContext) -> APIRouter:
         )
         return see_other("/lots")
 
+
+def _add_finish_lot(router: APIRouter, context: WebContext) -> None:
     @router.post("/lots/{number}/end")
     def finish_lot(caller: EditLots, number: int, form: Form) -> Response:
         check_lot(context, caller, number)
@@ -112,6 +126,8 @@ def make_lot_pages(context: WebContext) -> APIRouter:
         )
         return see_other("/lots")
 
+
+def _add_drop_lot(router: APIRouter, context: WebContext) -> None:
     @router.post("/lots/{number}/remove")
     def drop_lot(caller: EditLots, number: int, form: Form) -> Response:
         check_lot(context, caller, number)
@@ -124,6 +140,8 @@ def make_lot_pages(context: WebContext) -> APIRouter:
         )
         return see_other("/lots")
 
+
+def _add_guidance_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/guidance")
     def guidance_page(
         caller: SeeGuidance, kind: Annotated[str, Query(max_length=100)] = ""
@@ -134,13 +152,17 @@ def make_lot_pages(context: WebContext) -> APIRouter:
             versions = read_guidance(connection, kind, every=True) if kind else ()
             names = read_kind_names(connection, since)
         written = {each.kind for each in present}
-        return context.page("guidance.html", caller,
+        return context.page(
+            "guidance.html",
+            caller,
             kind=kind,
             present=present,
             versions=versions,
             missing=[each for each in names if each not in written],
         )
 
+
+def _add_edit_guidance(router: APIRouter, context: WebContext) -> None:
     @router.post("/guidance")
     def edit_guidance(caller: EditGuidance, form: Form) -> Response:
         kind = form.text("kind")
@@ -155,6 +177,8 @@ def make_lot_pages(context: WebContext) -> APIRouter:
         )
         return see_other("/guidance")
 
+
+def _add_answer(router: APIRouter, context: WebContext) -> None:
     @router.post("/stations/{station}/guidance-answer")
     def answer(caller: MarkParts, station: str, form: Form) -> Response:
         helped = form.text("helped")
@@ -175,5 +199,3 @@ def make_lot_pages(context: WebContext) -> APIRouter:
             ),
         )
         return see_other(f"/stations/{station}#guidance")
-
-    return router

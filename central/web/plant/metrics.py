@@ -23,6 +23,7 @@ from central.web.context import WebContext
 SeeFleet = Annotated[Caller, require(Permission.SEE_FLEET)]
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PARTS_MINUTES = 5
+_COUNTED = ("inspected", "rejected", "unknown", "missed")
 
 Sample = tuple[Sequence[tuple[str, str]], float]
 """The labels of a value, and the value."""
@@ -65,98 +66,94 @@ def write_metrics(connection: Connection, names: frozenset[str] | None, now_us: 
     restart. Parts are of the last five whole minutes, because a counter of all parts would need to
     read them all.
     """
-    rows = connection.execute(
-        select(
-            stations.c.id,
-            stations.c.name,
-            stations.c.state,
-            stations.c.seen_us,
-            stations.c.undelivered,
-        ).order_by(stations.c.name)
-    ).all()
-    shown = {row[0]: row for row in rows if names is None or row[1] in names}
-    minute = now_us // 60_000_000
-    counted = ("inspected", "rejected", "unknown", "missed")
-    sums = connection.execute(
-        select(rollups.c.station_id, *(func.sum(rollups.c[name]) for name in counted))
-        .where(rollups.c.minute.between(minute - _PARTS_MINUTES, minute - 1))
-        .group_by(rollups.c.station_id)
-    ).all()
-    firing = connection.execute(
-        select(alarms.c.station_id, alarms.c.rule, alarms.c.severity, func.count())
-        .where(alarms.c.resolved_us.is_(None), alarms.c.state != "pending")
-        .group_by(alarms.c.station_id, alarms.c.rule, alarms.c.severity)
-    ).all()
+    families = [
+        _family("outfeed_central_info", "gauge", "Version", [([("version", edge.__version__)], 1)]),
+        *_stations(connection, names, now_us),
+    ]
     outbox = read_outbox(connection)
+    for name, text, count in (
+        ("waiting", "Messages about alarms to be sent", outbox.waiting),
+        ("given_up", "Messages about alarms that were given up", outbox.given_up),
+    ):
+        families.append(_family(f"outfeed_outbox_{name}_messages", "gauge", text, [([], count)]))
     counters = read_counters(connection)
+    for name in ("repeats", "unproven", "refused"):
+        total: list[Sample] = [([], float(counters.get(name, 0)))]
+        families.append(
+            _family(f"outfeed_messages_{name}_total", "counter", f"Messages: {name}", total)
+        )
+    return "".join(families)
+
+
+def _stations(connection: Connection, names: frozenset[str] | None, now_us: int) -> list[str]:
+    columns = ("id", "name", "state", "seen_us", "undelivered")
+    rows = connection.execute(select(*(stations.c[each] for each in columns)))
+    shown = {row[0]: row for row in rows if names is None or row[1] in names}
+
+    def one(station_id: int, value: float) -> Sample:
+        return [("station", shown[station_id][1])], value
+
     committed = connection.execute(
         select(journals.c.station_id, func.sum(journals.c.complete_to)).group_by(
             journals.c.station_id
         )
-    ).all()
-
-    def label(station_id: int) -> tuple[str, str]:
-        return ("station", shown[station_id][1] if station_id in shown else "")
-
-    families: list[str] = [
-        _family("outfeed_central_info", "gauge", "Version", [([("version", edge.__version__)], 1)]),
+    )
+    families = [
         _family(
             "outfeed_station_online",
             "gauge",
             "1 if the uplink of the station is online",
-            [([label(key)], float(row[2] == "online")) for key, row in shown.items()],
+            [one(key, float(row[2] == "online")) for key, row in shown.items()],
         ),
         _family(
             "outfeed_station_last_event_timestamp_seconds",
             "gauge",
             "Reception of the last event",
-            [([label(key)], row[3] / 1e6) for key, row in shown.items() if row[3] is not None],
+            [one(key, row[3] / 1e6) for key, row in shown.items() if row[3] is not None],
         ),
         _family(
             "outfeed_station_undelivered_events",
             "gauge",
             "Events that a broker refused for a lasting reason",
-            [([label(key)], row[4]) for key, row in shown.items()],
+            [one(key, row[4]) for key, row in shown.items()],
         ),
         _family(
             "outfeed_station_committed_events_total",
             "counter",
-            "Events of all journals of the station that are committed without a hole before them",
-            [([label(row[0])], float(row[1])) for row in committed if row[0] in shown],
+            "Events up to which all of each journal are committed",
+            [one(row[0], float(row[1])) for row in committed if row[0] in shown],
         ),
     ]
-    for place, name in enumerate(counted, 1):
-        families.append(
-            _family(
-                f"outfeed_station_parts_{name}_5m",
-                "gauge",
-                f"Parts of the last five whole minutes: {name}",
-                [([label(row[0])], float(row[place])) for row in sums if row[0] in shown],
-            )
-        )
-    families.append(
-        _family(
-            "outfeed_alarms",
-            "gauge",
-            "Alarms that are firing or acknowledged; an empty station is the central system",
-            [
-                ([label(row[0]), ("rule", row[1]), ("severity", row[2])], float(row[3]))
-                for row in firing
-                if row[0] in shown or (names is None and row[0] == 0)
-            ],
-        )
+    minute = now_us // 60_000_000
+    sums = connection.execute(
+        select(rollups.c.station_id, *(func.sum(rollups.c[each]) for each in _COUNTED))
+        .where(rollups.c.minute.between(minute - _PARTS_MINUTES, minute - 1))
+        .group_by(rollups.c.station_id)
+    ).all()
+    for place, name in enumerate(_COUNTED, 1):
+        samples = [one(row[0], float(row[place])) for row in sums if row[0] in shown]
+        text = f"Parts of the last five whole minutes: {name}"
+        families.append(_family(f"outfeed_station_parts_{name}_5m", "gauge", text, samples))
+    families.append(_alarms(connection, names, {key: row[1] for key, row in shown.items()}))
+    return families
+
+
+def _alarms(connection: Connection, names: frozenset[str] | None, shown: dict[int, str]) -> str:
+    firing = connection.execute(
+        select(alarms.c.station_id, alarms.c.rule, alarms.c.severity, func.count())
+        .where(alarms.c.resolved_us.is_(None), alarms.c.state != "pending")
+        .group_by(alarms.c.station_id, alarms.c.rule, alarms.c.severity)
     )
-    own = {
-        "outfeed_outbox_waiting_messages": ("Messages about alarms to be sent", outbox.waiting),
-        "outfeed_outbox_given_up_messages": ("Messages that were given up", outbox.given_up),
-    }
-    families += [_family(name, "gauge", text, [([], n)]) for name, (text, n) in own.items()]
-    for name in ("repeats", "unproven", "refused"):
-        total = [([], float(counters.get(name, 0)))]
-        families.append(
-            _family(f"outfeed_messages_{name}_total", "counter", f"Messages: {name}", total)
+    samples: list[Sample] = [
+        (
+            [("station", shown.get(row[0], "")), ("rule", row[1]), ("severity", row[2])],
+            float(row[3]),
         )
-    return "".join(families)
+        for row in firing
+        if row[0] in shown or (names is None and row[0] == 0)
+    ]
+    text = "Alarms that are firing or acknowledged; an empty station is the central system"
+    return _family("outfeed_alarms", "gauge", text, samples)
 
 
 def _family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> str:

@@ -49,7 +49,14 @@ Search = Annotated[PartSearch, Depends(page_search)]
 def make_part_pages(context: WebContext) -> APIRouter:
     """Return the routes of these pages."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    _add_search_page(router, context)
+    _add_part_page(router, context)
+    _add_review_part(router, context)
+    _add_review_page(router, context)
+    return router
 
+
+def _add_search_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/parts")
     def search_page(
         request: Request, caller: SeeParts, search: Search, after: AfterQuery = ""
@@ -72,7 +79,9 @@ def make_part_pages(context: WebContext) -> APIRouter:
             if name != "after" and value
         ]
         following = write_position(found.after)
-        return context.page("parts.html", caller,
+        return context.page(
+            "parts.html",
+            caller,
             search=search,
             parts=found.parts,
             problem=problem,
@@ -82,6 +91,8 @@ def make_part_pages(context: WebContext) -> APIRouter:
             following=urlencode([*pairs, ("after", following)]) if following else "",
         )
 
+
+def _add_part_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/stations/{station}/parts/{part_id}")
     def part_page(caller: SeeParts, station: str, part_id: int) -> HTMLResponse:
         found = find_part(context, station, part_id)
@@ -90,7 +101,9 @@ def make_part_pages(context: WebContext) -> APIRouter:
             made = read_reviews(connection, station, part_id)
             lot = read_lot_of(connection, station, found[0].part.at_us)
         kinds = dict.fromkeys(each.kind for each in found[0].defects)
-        return context.page("part.html", caller,
+        return context.page(
+            "part.html",
+            caller,
             station=station,
             found=found,
             lot=lot,
@@ -100,13 +113,13 @@ def make_part_pages(context: WebContext) -> APIRouter:
             drawing=draw_defects(found[0].defects),
         )
 
+
+def _add_review_part(router: APIRouter, context: WebContext) -> None:
     @router.post("/stations/{station}/parts/{part_id}/review")
     def review_part(caller: MarkParts, station: str, part_id: int, form: Form) -> Response:
         if abs(part_id) > _MAX_PART:
             raise HTTPException(404, "there is no part with this number")
-        review = PartReview(
-            form.text("verdict"), form.text("note"), caller.name, context.now_us()
-        )
+        review = PartReview(form.text("verdict"), form.text("note"), caller.name, context.now_us())
         change(
             context,
             caller,
@@ -118,14 +131,11 @@ def make_part_pages(context: WebContext) -> APIRouter:
             return see_other("/review")
         return see_other(f"/stations/{station}/parts/{part_id}")
 
+
+def _add_review_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/review")
     def review_page(caller: SeeParts) -> HTMLResponse:
         since_us = context.now_us() - REVIEW_DAYS * DAY_US
         with context.database.read() as connection:
-            items = read_review_queue(
-                connection, scope_of(caller, Permission.SEE_PARTS), since_us
-            )
-        return context.page("review.html", caller, items=items, verdicts=VERDICTS, days=REVIEW_DAYS
-        )
-
-    return router
+            items = read_review_queue(connection, scope_of(caller, Permission.SEE_PARTS), since_us)
+        return context.page("review.html", caller, items=items, verdicts=VERDICTS, days=REVIEW_DAYS)

@@ -37,9 +37,7 @@ LotQuery = Annotated[str, Query(description="only parts of this lot", max_length
 PartQuery = Annotated[
     int | None, Query(description="the number of the part", ge=-_MAX_ID, le=_MAX_ID)
 ]
-AfterQuery = Annotated[
-    str, Query(description="the value `next` of the page before", max_length=70)
-]
+AfterQuery = Annotated[str, Query(description="the value `next` of the page before", max_length=70)]
 
 
 def check_hours(hours: int) -> int:

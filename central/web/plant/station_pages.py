@@ -37,7 +37,14 @@ EditLimits = Annotated[Caller, require(Permission.EDIT_LIMITS)]
 def make_station_pages(context: WebContext) -> APIRouter:
     """Return the routes of these pages."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    _add_station_page(router, context)
+    _add_freeze_limits(router, context)
+    _add_pareto_page(router, context)
+    _add_fleet_page(router, context)
+    return router
 
+
+def _add_station_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/stations/{station}")
     def station_page(
         caller: SeeFigures,
@@ -62,7 +69,9 @@ def make_station_pages(context: WebContext) -> APIRouter:
             advice = {each.kind: each for each in read_guidance(connection)}
             lot = read_lot_of(connection, station, now_us)
         kinds = [each.kind for each in figures.kinds if each.kind in advice]
-        return context.page("station.html", caller,
+        return context.page(
+            "station.html",
+            caller,
             station=station,
             figures=figures,
             parts=found,
@@ -76,6 +85,8 @@ def make_station_pages(context: WebContext) -> APIRouter:
             before=before,
         )
 
+
+def _add_freeze_limits(router: APIRouter, context: WebContext) -> None:
     @router.post("/stations/{station}/limits")
     def freeze_limits(caller: EditLimits, station: str, form: Form) -> Response:
         hours = check_hours(int(form.real("hours")))
@@ -106,6 +117,8 @@ def make_station_pages(context: WebContext) -> APIRouter:
         )
         return see_other(f"/stations/{station}?hours={hours}#rejects")
 
+
+def _add_pareto_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/pareto")
     def pareto_page(caller: SeeFigures, hours: HoursQuery = 168, station: str = "") -> HTMLResponse:
         period = period_of(check_hours(hours), context.now_us())
@@ -124,7 +137,9 @@ def make_station_pages(context: WebContext) -> APIRouter:
                     for kind, count in own.items():
                         counts[kind] = counts.get(kind, 0) + count
             advice = {each.kind: each for each in read_guidance(connection)}
-        return context.page("pareto.html", caller,
+        return context.page(
+            "pareto.html",
+            caller,
             bars=pareto(counts, 30),
             hours=hours,
             station=station,
@@ -133,12 +148,10 @@ def make_station_pages(context: WebContext) -> APIRouter:
             advice=advice,
         )
 
+
+def _add_fleet_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/fleet")
     def fleet_page(caller: SeeFleet) -> HTMLResponse:
         with context.database.read() as connection:
-            fleet = read_fleet(
-                connection, scope_of(caller, Permission.SEE_FLEET), context.now_us()
-            )
+            fleet = read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), context.now_us())
         return context.page("fleet.html", caller, fleet=fleet, now_us=context.now_us())
-
-    return router
