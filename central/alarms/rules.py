@@ -80,7 +80,7 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition at a station. is_present: False where an alarm about it lasts, but none begins."""
+    """A condition at a station. is_present: False where an alarm about it lasts and none begins."""
 
     rule: str
     station_id: int

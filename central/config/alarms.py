@@ -134,7 +134,7 @@ class BackupConfig(ConfigSection):
         default=None,
         title="Folder of backups",
         description=(
-            "The folder for a copy of the database every hour and every day; it is created. Without "
+            "The folder for a copy of the database every hour and every day. Without "
             "the key there are no copies. Choose a folder on another disk."
         ),
     )

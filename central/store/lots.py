@@ -236,7 +236,7 @@ def _check(connection: Connection, entry: LotEntry) -> dict[str, int]:
     rows = connection.execute(
         select(stations.c.name, stations.c.id).where(stations.c.name.in_(entry.stations))
     )
-    numbers = {name: int(number) for name, number in rows.tuples()}
+    numbers = {row[0]: int(row[1]) for row in rows}
     missing = sorted(set(entry.stations) - numbers.keys())
     if missing:
         raise LotError(f"there is no station '{missing[0][:63]}'")

@@ -42,7 +42,8 @@ from central.store.database import Database
 from central.store.judgements import JudgementError, PartReview, write_limits, write_review
 from central.store.plant_tables import cusums, outbox
 from central.store.tables import rollups, stations
-from tests.support.central_plant import HOUR_US, fill_plant
+from tests.support.brokers import free_port
+from bench.central_plant import HOUR_US, fill_plant
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -334,14 +335,13 @@ def test_mail_goes_to_its_receivers_and_escalations_to_more(plant: Database) -> 
             received.append(envelope)
             return "250 taken"
 
-    controller = controllers.Controller(Handler(), hostname="127.0.0.1", port=0)
+    controller = controllers.Controller(Handler(), hostname="127.0.0.1", port=free_port())
     controller.start()
     try:
-        port = controller.server.sockets[0].getsockname()[1]
         clock = Clock()
         config = AlarmsConfig(
             mail_host="127.0.0.1",
-            mail_port=port,
+            mail_port=controller.port,
             mail_from="outfeed@example.com",
             mail_to=("ada@example.com",),
             escalate_to=("boss@example.com",),
