@@ -68,7 +68,8 @@ def _common(
     handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
     root.addHandler(handler)
     root.setLevel(level)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for library in ("alembic", "uvicorn"):
+        logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
 
 
 @app.command("run")

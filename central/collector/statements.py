@@ -20,7 +20,7 @@ MOST_JOURNALS = 16
 _UNKNOWN = CoverageStatement(0, 0, ())
 
 
-class StatementSchedule:
+class DueStatements:
     """The journals whose statement is due, each at most once per interval. For one thread."""
 
     def __init__(self, interval_s: float) -> None:
@@ -71,7 +71,7 @@ class StatementPublisher:
         self._publish = publish
         self._prefix = prefix
         self._central = central
-        self._schedule = StatementSchedule(interval_s)
+        self._schedule = DueStatements(interval_s)
 
     def add_committed(self, keys: Iterable[JournalKey]) -> None:
         """Note the journals of a committed batch."""

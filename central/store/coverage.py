@@ -69,6 +69,11 @@ class Coverage:
         return self._shared_from
 
     @property
+    def has_changes(self) -> bool:
+        """Return whether ``changes`` has something to yield."""
+        return bool(self._changed)
+
+    @property
     def known_to(self) -> int:
         """The highest number of any run; 0 if nothing has arrived."""
         return self._all.last

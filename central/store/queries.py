@@ -31,6 +31,7 @@ RECENT_REJECTS = 5
 """The rejected and UNKNOWN parts that are shown for each station."""
 
 _RATE_MINUTES = 2
+_RATE_MIN_S = 30.0  # the first parts of a new station come at once, and are no rate
 _HOUR = 60
 _MOST_RECENT = 500
 
@@ -154,7 +155,7 @@ def read_wall(connection: Connection, now_us: int) -> tuple[StationSummary, ...]
     for row in connection.execute(select(stations).order_by(stations.c.name)).mappings():
         number = row["id"]
         since_us = max((minute - _RATE_MINUTES + 1) * MINUTE_US, row["first_us"])
-        seconds = max(1.0, (now_us - since_us) / 1e6)
+        seconds = max(_RATE_MIN_S, (now_us - since_us) / 1e6)
         inspected = latest.get(number, PartCounts()).inspected
         found.append(
             StationSummary(

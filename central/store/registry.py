@@ -155,8 +155,10 @@ class Registry:
 
 
 def save_coverage(connection: Connection, locked: LockedJournal, now_us: int) -> None:
-    """Write the coverage of a locked journal, and give it the next version."""
+    """Write the coverage of a locked journal with the next version, if it has changed."""
     coverage = locked.coverage
+    if not coverage.has_changes:
+        return
     coverage.merge()
     for run, ranges in coverage.changes():
         if ranges is None:

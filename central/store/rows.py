@@ -1,7 +1,7 @@
 """The rows that an event adds to the tables, apart from its own row in ``events``.
 
-Values that a database cannot store are changed here: texts are cut and lose NUL characters, numbers
-that are not finite become null, and an event whose whole numbers exceed 64 bits has no rows.
+Values that a database cannot store are changed here. Texts are cut and lose NUL characters, and
+numbers that are not finite become null. An event whose whole numbers exceed 64 bits has no rows.
 """
 
 from __future__ import annotations

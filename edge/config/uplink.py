@@ -80,6 +80,26 @@ class UplinkConfig(ConfigSection):
         title="MQTT version",
         description="The version of the MQTT protocol.",
     )
+    acknowledged_by: Literal["central", "broker"] = Field(
+        default="central",
+        title="Acknowledgement of events",
+        description=(
+            "central: an event is delivered when a central system states that its database has "
+            "it, and missing events are sent again. Before the first statement on a journal, the "
+            "broker's acknowledgement counts. broker: it always counts, and statements are ignored."
+        ),
+    )
+    resend_rate_hz: float = Field(
+        default=200.0,
+        ge=0.1,
+        le=10_000,
+        title="Rate of events that are sent again",
+        description=(
+            "The largest number of events per second that the uplink sends again because a "
+            "central system is missing them. New events go first."
+        ),
+        json_schema_extra=unit("events/s"),
+    )
     keepalive_s: int = Field(
         default=15,
         ge=2,
@@ -95,7 +115,7 @@ class UplinkConfig(ConfigSection):
         default="outfeed/v1",
         pattern=r"^[^#+\s/]+(/[^#+\s/]+)*$",
         title="Topic prefix",
-        description="The topics are topic_prefix/STATION/events and topic_prefix/STATION/status.",
+        description="The topics are topic_prefix/STATION/events, …/status and …/committed.",
     )
     username: str | None = Field(
         default=None,

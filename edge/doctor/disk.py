@@ -157,7 +157,7 @@ def parts(context: DiagnosticContext) -> DiagnosticFinding | None:
 
 
 def uplink(context: DiagnosticContext) -> DiagnosticFinding | None:
-    """Report events that are not published yet."""
+    """Report events that are not published yet, or not committed by the central system."""
     path = context.config.paths.journal
     if not size_bytes(path):
         return None
@@ -165,23 +165,32 @@ def uplink(context: DiagnosticContext) -> DiagnosticFinding | None:
     rows = _rows(context, "SELECT value FROM meta WHERE key = 'journal'")
     same = position is not None and bool(rows) and position.journal == rows[0][0]
     published = position.published if position is not None and same else 0
-    waiting = _rows(
-        context,
-        f"SELECT count(*), min(sequence) FROM events WHERE sequence > {published}",
-    )
-    count, first = waiting[0] if waiting else (0, None)
+    count, first = _behind(context, published)
+    state, advice = "unpublished", "read systemctl status outfeed-uplink, and see the check broker"
+    if not count and position is not None and same and position.delivered < published:
+        count, first = _behind(context, position.delivered)
+        state = "not committed by the central system"
+        advice = "check that its collector and its database run"
     if not count:
-        return fine("uplink", "all events are published")
+        is_committed = position is not None and position.committed is not None
+        by_whom = ", and committed by the central system" if is_committed else ""
+        return fine("uplink", f"all events are published{by_whom}")
     rows = _rows(context, f"SELECT body FROM events WHERE sequence = {first}")
     since_s = 0.0
     if rows:
         since_s = context.machine.now_s() - _seconds(_event(rows[0][0]).get("utc", ""))
-    message = f"{count} events unpublished, the oldest {_age(since_s)} old"
-    if since_s > _BEHIND_S:
-        return warn(
-            "uplink", message, "read systemctl status outfeed-uplink, and see the check broker"
-        )
-    return fine("uplink", message)
+    message = f"{count} events {state}, the oldest {_age(since_s)} old"
+    return warn("uplink", message, advice) if since_s > _BEHIND_S else fine("uplink", message)
+
+
+def _behind(context: DiagnosticContext, position: int) -> tuple[int, int | None]:
+    """Return the number of events behind a position, and the first of them."""
+    rows = _rows(context, f"SELECT count(*), min(sequence) FROM events WHERE sequence > {position}")
+    count, first = rows[0] if rows else (0, None)
+    return (
+        count if isinstance(count, int) else 0,
+        first if isinstance(first, int) else None,
+    )
 
 
 def _open(context: DiagnosticContext) -> sqlite3.Connection:

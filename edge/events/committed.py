@@ -91,9 +91,10 @@ class CommittedStatement(BaseModel):
         run is committed by any range.
         """
         missing: list[CommittedRange] = []
+        known_ranges = sorted(self.ranges, key=lambda each: each.first)
         for own in run_of:
             begin, end = max(own.first, self.complete_to + 1), min(own.last, self.known_to)
-            for known in sorted(self.ranges, key=lambda each: each.first):
+            for known in known_ranges:
                 if begin > end:
                     break
                 if known.last < begin or not _same_run(known.run, own.run):

@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge.errors import OutfeedError
-from edge.events.event import AnyEvent, Event, OtherEvent
+from edge.events.event import AnyEvent, Event, GapEvent, OtherEvent
+
+_GAP = f'"{GapEvent.model_fields["type"].default}"'
 
 
 class EventIdentity(BaseModel):
@@ -39,13 +41,20 @@ class JournalPosition:
 
     published: sequence number of the last confirmed event. run: the run that stored this event;
     empty if not known. earlier: previous runs with published events, the latest first;
-    ``read_cursor`` fills it.
+    ``read_cursor`` fills it. committed: the number up to which a central system has stated that its
+    database has every event; None: it has stated nothing about this journal.
     """
 
     journal: str
     published: int
     run: str = ""
     earlier: tuple[str, ...] = field(default=(), compare=False)
+    committed: int | None = field(default=None, compare=False)
+
+    @property
+    def delivered(self) -> int:
+        """Return the number up to which events are delivered: committed where that is known."""
+        return self.published if self.committed is None else min(self.committed, self.published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,14 @@ class StoredEvent:
     @property
     def event_id(self) -> str:
         return f"{self.station}:{self.journal}:{self.run}:{self.sequence}"
+
+    @property
+    def first(self) -> int:
+        """Return the first sequence number of a gap event, which may stand for several."""
+        if _GAP not in self.body:
+            return self.sequence
+        first = json.loads(self.body).get("first")
+        return first if isinstance(first, int) and first < self.sequence else self.sequence
 
     @property
     def position(self) -> JournalPosition:

@@ -1,5 +1,7 @@
 """The cursor: a small file with the position up to which a journal has been published.
 
+It also has the position up to which a central system has committed the events, where one states it.
+
 The uplink writes it once a second, in place (edge/journal/blocks.py), and the journal reads it. A
 missing or damaged file means that nothing is known; the uplink then starts at the oldest row. This
 causes repeated events, but loses none. The uplink can run as another user, so a link, a pipe or a
@@ -37,10 +39,11 @@ class _Saved:
     run: _Run = ""
     earlier: tuple[_Run, ...] = ()
     turn: int = 0
+    committed: int | None = None
 
     @property
     def position(self) -> JournalPosition:
-        return JournalPosition(self.journal, self.published, self.run, self.earlier)
+        return JournalPosition(self.journal, self.published, self.run, self.earlier, self.committed)
 
 
 def read_cursor(path: Path) -> JournalPosition | None:
@@ -66,6 +69,7 @@ def write_cursor(path: Path, position: JournalPosition) -> None:
         position.run,
         tuple(earlier[:_MAX_EARLIER]),
         0 if before is None else before.turn + 1,
+        position.committed,
     )
     try:
         write_block(path, _SAVED.dump_json(saved), saved.turn)
@@ -90,7 +94,8 @@ def _parsed(text: bytes) -> _Saved | None:
         saved = _SAVED.validate_json(text)
     except ValidationError:
         return None
-    return saved if 0 <= saved.published <= _MAX_SEQUENCE else None
+    committed = 0 if saved.committed is None else saved.committed
+    return saved if 0 <= saved.published <= _MAX_SEQUENCE and committed >= 0 else None
 
 
 _SAVED = TypeAdapter(_Saved)

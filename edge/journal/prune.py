@@ -1,4 +1,4 @@
-"""The removal of the oldest rows of a full journal. Unpublished ones are counted."""
+"""The removal of the oldest rows of a full journal. Undelivered ones are counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLACK_PAGES = 8
 
 @dataclass(frozen=True, slots=True)
 class PrunedEvents:
-    """Unpublished events that were removed.
+    """Undelivered events that were removed.
 
     count: their number. first, last: their sequence numbers. run: the run of the last one.
     """
@@ -36,11 +36,11 @@ def used_bytes(db: sqlite3.Connection, need_bytes: int) -> int:
 
 
 def prune(
-    db: sqlite3.Connection, journal: str, *, need_bytes: int, limit: int, published: int
+    db: sqlite3.Connection, journal: str, *, need_bytes: int, limit: int, delivered: int
 ) -> PrunedEvents | None:
     """Delete the oldest rows until ``need_bytes`` fit below ``limit`` bytes.
 
-    Call it within a transaction. Rows up to ``published`` have been published. Return the others,
+    Call it within a transaction. Rows up to ``delivered`` have been delivered. Return the others,
     which are lost; None: there are none. As the oldest rows are removed first, the lost ones are
     always one range. A gap event at its beginning becomes part of it.
 
@@ -60,7 +60,7 @@ def prune(
             if row is None:
                 raise sqlite3.DatabaseError("malformed: its oldest rows")
             freed, last = freed + len(row.body), row.sequence
-            if last > published:
+            if last > delivered:
                 loss = PrunedEvents(
                     count=row.weight + (loss.count if loss else 0),
                     first=loss.first if loss else _first_of(row),

@@ -115,6 +115,60 @@ class JournalReader:
         rows = [proven_row(self._names.journal, *columns) for columns in latest]
         return self._stored([row for row in rows if row is not None])
 
+    def journal(self) -> str:
+        """Return the UUID of the present journal; empty if there is none, or it cannot be read."""
+        try:
+            return "" if self._current() is None else self._names.journal
+        except (sqlite3.Error, JournalError):
+            self.close()
+            return ""
+
+    def oldest(self) -> StoredEvent | None:
+        """Return the oldest row that is not damaged; None if there is none. Raises JournalError."""
+        try:
+            db = self._current()
+            if db is None:
+                return None
+            oldest = db.execute(
+                f"SELECT {COLUMNS} FROM events ORDER BY sequence LIMIT {_KNOWN_RUNS}"
+            ).fetchall()
+            self._check_rest()
+        except sqlite3.Error as error:
+            self.close()
+            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        rows = [proven_row(self._names.journal, *columns) for columns in oldest]
+        return next(iter(self._stored([row for row in rows if row is not None])), None)
+
+    def run_segments(self, first: int, last: int) -> list[tuple[int, int, str]]:
+        """Return the runs that wrote the numbers from ``first`` to ``last``, ascending.
+
+        Each has its first and its last number within that range. The run is empty for numbers below
+        the oldest row, and for those behind the newest one. A run wrote adjacent rows, so each end
+        is found by bisection. Raises JournalError.
+        """
+        segments: list[tuple[int, int, str]] = []
+        try:
+            db = self._current()
+            if db is None:
+                return [(first, last, "")]
+            at = first
+            while at <= last:
+                begin, run = _row_at(db, at)
+                if run is None or begin > last:
+                    segments.append((at, last, ""))
+                    break
+                if begin > at and not segments:
+                    segments.append((at, begin - 1, ""))
+                    at = begin
+                end = _last_of_run(db, begin, last, run)
+                segments.append((at, end, run_name(run)))
+                at = end + 1
+            self._check_rest()
+        except sqlite3.Error as error:
+            self.close()
+            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        return segments
+
     @property
     def behind(self) -> JournalPosition | None:
         """The position from which the present journal went back; None: it did not."""
@@ -271,6 +325,28 @@ class JournalReader:
         except OSError:
             return None
         return state.st_mtime_ns, state.st_size
+
+
+def _row_at(db: sqlite3.Connection, at: int) -> tuple[int, int | None]:
+    """Return the first row with this number or a higher one, and its run; run None: none."""
+    row = db.execute(
+        "SELECT sequence, run FROM events WHERE sequence >= ? ORDER BY sequence LIMIT 1", (at,)
+    ).fetchone()
+    if row is None or not (isinstance(row[0], int) and isinstance(row[1], int)):
+        return at, None
+    return row[0], row[1]
+
+
+def _last_of_run(db: sqlite3.Connection, begin: int, last: int, run: int) -> int:
+    """Return the last number, from ``begin`` to ``last``, that belongs to the run of ``begin``."""
+    low, high = begin, last
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _row_at(db, middle)[1] in (run, None):
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _intact(journal: str, table: Sequence[Sequence[object]], begin: int) -> list[JournalRow]:

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from edge.errors import JournalError
 from edge.events.event import Event, gap_event
+from edge.events.identity import JournalPosition
 from edge.journal.capacity import MIN_MAX_BYTES, JournalCapacity
 from edge.journal.cursor import read_cursor
 from edge.journal.lock import FileLock
@@ -122,9 +123,9 @@ class Journal:
         All events are stored in one transaction. A batch above ``JournalCapacity.batch``, which is
         1 MiB for a capacity of 16 MiB or more, needs several.
 
-        At the capacity the oldest rows are removed, published ones first. If unpublished rows must
-        be removed, a GapEvent gets the place and the sequence number of the last of them. A damaged
-        file is replaced as in ``open``.
+        At the capacity the oldest rows are removed. If they include events that were not delivered
+        (``JournalPosition.delivered``), a GapEvent gets the place and the sequence number of the
+        last of them. A damaged file is replaced as in ``open``.
 
         Raises:
             JournalError: The disk is full, or the file cannot be written. No event is stored, and
@@ -195,16 +196,26 @@ class Journal:
         if used_bytes(self._db, need_bytes) <= limit:
             return
         position = read_cursor(self._cursor_path)
-        published = position.published if position and position.journal == self._uuid else 0
-        lost = prune(self._db, self._uuid, need_bytes=need_bytes, limit=limit, published=published)
+        if position is None or position.journal != self._uuid:
+            position = JournalPosition(self._uuid, 0)
+        lost = prune(
+            self._db,
+            self._uuid,
+            need_bytes=need_bytes,
+            limit=limit,
+            delivered=position.delivered,
+        )
         if lost is None:
             return
+        waited_for = "unpublished events"
+        if lost.last <= position.published:
+            waited_for = "events that the central system had not committed"
         gap = gap_event(
             self._station,
             count=lost.count,
             first=lost.first,
             last=lost.last,
-            reason="the journal was full of unpublished events",
+            reason=f"the journal was full of {waited_for}",
         )
         body = gap.model_dump_json().encode()
         # It gets the run of the event that it replaces, because the cursor may be at this event.

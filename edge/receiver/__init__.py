@@ -6,6 +6,7 @@ client.
 """
 
 from edge.receiver.receiver import ReceivedEvent, Receiver
+from edge.receiver.statement import StatementSchedule, committed_statement
 from edge.receiver.stream import Conflict, JournalCoverage, RunCoverage
 from edge.receiver.subscriber import Subscriber
 
@@ -15,5 +16,7 @@ __all__ = [
     "ReceivedEvent",
     "Receiver",
     "RunCoverage",
+    "StatementSchedule",
     "Subscriber",
+    "committed_statement",
 ]

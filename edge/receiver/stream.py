@@ -52,6 +52,7 @@ class JournalCoverage:
     """The sequence numbers of one journal that have arrived.
 
     first, last: the lowest and the highest number. gaps: ranges between them that are missing.
+    explained: ranges for which gap events stand; some of their numbers may have arrived.
     """
 
     station: str
@@ -60,6 +61,7 @@ class JournalCoverage:
     last: int
     gaps: tuple[range, ...]
     runs: tuple[RunCoverage, ...]
+    explained: tuple[range, ...] = ()
 
     @property
     def complete_to(self) -> int:
@@ -125,10 +127,12 @@ class JournalStream:
         """coverage: the result of ``coverage`` of an earlier instance."""
         self._arrived = SequenceRanges()
         self._runs: OrderedDict[str, _Run] = OrderedDict()
+        self._explained = SequenceRanges()
         self._forgotten = SequenceRanges()  # numbers of runs that were removed from _runs
         self._differing: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         if coverage is not None:
             self._arrived = SequenceRanges(_between(coverage.first, coverage.last, coverage.gaps))
+            self._explained = SequenceRanges(coverage.explained)
             for each in coverage.runs:
                 self._run(each.run).arrived = SequenceRanges(each.ranges)
 
@@ -136,7 +140,15 @@ class JournalStream:
         """Return the numbers that have arrived. The checksums of contents are not included."""
         runs = (RunCoverage(name, run.arrived.ranges) for name, run in self._runs.items())
         all_ = self._arrived
-        return JournalCoverage(station, journal, all_.first, all_.last, all_.gaps, tuple(runs))
+        return JournalCoverage(
+            station,
+            journal,
+            all_.first,
+            all_.last,
+            all_.gaps,
+            tuple(runs),
+            self._explained.ranges,
+        )
 
     def add(self, arrival: Arrival) -> NewEvent | Repeat:
         """Add an event. Return whether it is new, with its conflict, or a repeat."""
@@ -144,26 +156,34 @@ class JournalStream:
         if arrival.run not in self._runs and sequence in self._forgotten:
             return Repeat.UNPROVEN
         run = self._run(arrival.run)
+        is_known = sequence in run.arrived
+        explains = arrival.replaced is not None and self._explain(arrival.replaced)
         conflict = None
-        if sequence in run.arrived:
+        if is_known and not explains:
             known = run.content(sequence)
-            # A gap event may have the number of an event that has arrived. This is no conflict.
             if known is None:
                 return Repeat.UNPROVEN
+            # A gap event may have the number of an event that has arrived. This is no conflict.
             if known == arrival.content or arrival.replaced or self._is_known_variant(arrival):
                 return Repeat.SAME
             conflict = Conflict.CONTENT
         elif sequence in self._arrived and arrival.replaced is None:
             conflict = Conflict.COPY
-        elif arrival.replaced and self._arrived.covers(arrival.replaced):
+        elif arrival.replaced and not explains and self._arrived.covers(arrival.replaced):
             return Repeat.SAME
-        if conflict is not Conflict.CONTENT:
+        if not is_known:
             run.add(sequence, arrival.content)
         last = self._arrived.last or sequence - 1  # numbers before the first event are not missing
         missing = range(last + 1, sequence) if sequence > last else range(sequence, sequence)
         is_late = sequence <= last and sequence not in self._arrived
         self._arrived.add(range(sequence, sequence + 1))
         return NewEvent(missing, is_late, conflict)
+
+    def _explain(self, numbers: range) -> bool:
+        """Record the numbers of a gap event. Return True if that explains any missing number."""
+        before = SequenceRanges([*self._arrived.ranges, *self._explained.ranges])
+        self._explained.add(numbers)
+        return not before.covers(numbers)
 
     def _run(self, name: str) -> _Run:
         """Return the run. With too many runs, the one without events for longest is forgotten."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import paho.mqtt.client as mqtt
@@ -18,8 +19,11 @@ from pydantic import ValidationError
 from edge.config.uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import StatusEvent
+from edge.events.identity import EventIdentity
 from edge.events.payload import Topics
 from edge.receiver.receiver import ReceivedEvent, Receiver
+from edge.receiver.statement import StatementSchedule, committed_statement
+from edge.receiver.stream import JournalCoverage
 from edge.uplink.backoff import Backoff
 from edge.uplink.client import make_client
 from edge.uplink.terms import explain
@@ -39,6 +43,10 @@ class Subscriber:
     on_event has returned. After a crash the broker sends an unacknowledged event again. on_status
     is called for each change of a station's retained status. Both run on the thread that calls
     ``run``.
+
+    With ``states_as`` it publishes what it has received, and stations send missing events again
+    (docs/decisions/0063-acknowledgement-by-central.md). on_event must then have stored the event
+    when it returns.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class Subscriber:
         on_status: Callable[[StatusEvent], None] = lambda status: None,
         station: str = "+",
         receiver: Receiver | None = None,
+        states_as: str | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -62,6 +71,9 @@ class Subscriber:
             on_status: Called for each status.
             station: The id of one station, or "+" for all.
             receiver: A receiver with the coverage of an earlier run; None: a new one.
+            states_as: Name of this central system in its statements; None: it makes none. Give it
+                to one client only, and with a receiver that has the coverage of earlier runs.
+                Stations otherwise send their whole journal again.
         """
         self._broker = broker
         self._topics = Topics(station, broker.topic_prefix)
@@ -70,6 +82,8 @@ class Subscriber:
         self._receiver = receiver or Receiver()
         self._subscribed = threading.Event()
         self._client_id = client_id
+        self._states_as = states_as
+        self._schedule = None if states_as is None else StatementSchedule()
         self._had_session = False
         self._refused = 0
 
@@ -89,6 +103,7 @@ class Subscriber:
             try:
                 client = self._connect()
                 while not stop.is_set() and client.loop(0.05) == mqtt.MQTT_ERR_SUCCESS:
+                    self._state(client)
                     if self._subscribed.is_set():
                         backoff.reset()
             except (OSError, CredentialsError) as error:
@@ -105,6 +120,22 @@ class Subscriber:
         For other threads than that of ``run``.
         """
         return self._subscribed.wait(timeout_s)
+
+    def _state(self, client: mqtt.Client) -> None:
+        """Publish the statements that are due."""
+        if self._schedule is None or not self._subscribed.is_set():
+            return
+        due = self._schedule.take_due(time.monotonic())
+        if not due:
+            return
+        known = {(one.station, one.journal): one for one in self._receiver.coverage()}
+        for station, journal in due:
+            none = JournalCoverage(station, journal, 0, 0, (), ())
+            statement = committed_statement(
+                known.get((station, journal), none), central=self._states_as or ""
+            )
+            topic = Topics(station, self._broker.topic_prefix).committed(journal)
+            client.publish(topic, statement.model_dump_json().encode(), qos=1, retain=True)
 
     def _connect(self) -> mqtt.Client:
         broker = self._broker
@@ -166,6 +197,9 @@ class Subscriber:
         if any(reason.value < 1 for reason in reasons):
             log.warning("subscribed_with_qos_0: the broker stores no events while this is offline")
         self._subscribed.set()
+        if self._schedule is not None:
+            for each in self._receiver.coverage():
+                self._schedule.mark(each.station, each.journal)
 
     def _on_disconnect(
         self,
@@ -188,6 +222,10 @@ class Subscriber:
             return
         if received is not None:
             self._on_event(received)
+        if self._schedule is not None:
+            # A repeat too: the station may have sent it to learn whether this system is there.
+            identity = received.identity if received else _identity(message)
+            self._schedule.mark(_station(message), identity.journal)
 
     def _on_status_message(
         self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage
@@ -201,10 +239,16 @@ class Subscriber:
             self._refuse(message, f"a status of '{status.station}'")
             return
         self._on_status(status)
+        if self._schedule is not None and status.journal:
+            self._schedule.mark(status.station, status.journal)
 
     def _refuse(self, message: mqtt.MQTTMessage, reason: str) -> None:
         self._refused += 1
         log.warning("message_ignored topic=%s reason=%s", message.topic, reason)
+
+
+def _identity(message: mqtt.MQTTMessage) -> EventIdentity:
+    return EventIdentity.model_validate_json(message.payload)
 
 
 def _station(message: mqtt.MQTTMessage) -> str:

@@ -28,6 +28,8 @@ from edge.uplink.failures import (
     UplinkError,
 )
 from edge.uplink.outgoing import OutgoingEvent, packet_bytes
+from edge.uplink.statement_feed import StatementFeed
+from edge.uplink.statuses import StatusMessages
 from edge.uplink.terms import BrokerLimits, explain
 from edge.uplink.tls import WatchedSocket, explain_tls
 
@@ -57,14 +59,6 @@ class BrokerFeatures:
     has_will: bool = True
     has_status: bool = True
     has_retain: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class StatusMessages:
-    """The retained status when the connection begins and when it breaks."""
-
-    online: StatusEvent
-    lost: StatusEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +124,15 @@ class Connection:
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         self._client.on_disconnect = self._on_disconnect
+        self.statements = StatementFeed(self._client, topics, config)
         if manner.has_will:
             will = status.lost.model_dump_json().encode()
             self._client.will_set(topics.status, will, qos=1, retain=manner.has_retain)
+
+    @property
+    def station(self) -> str:
+        """The id of the station."""
+        return self._topics.station
 
     @property
     def manner(self) -> BrokerFeatures:
@@ -182,7 +182,12 @@ class Connection:
         where = f"{config.host}:{config.port}"
         try:
             # Without a session on the broker, which is the default of paho for a new client.
-            self._client.connect(config.host, config.port, config.keepalive_s)
+            self._client.connect(
+                config.host,
+                config.port,
+                config.keepalive_s,
+                properties=self.statements.properties(),
+            )
         except ssl.SSLError as error:
             raise UplinkError(f"{where}: {explain_tls(error)}") from error
         except (OSError, ValueError) as error:
@@ -252,6 +257,7 @@ class Connection:
         After ``close`` it only closes the socket. May be called twice.
         """
         self._client.on_connect = self._client.on_publish = self._client.on_disconnect = None
+        self.statements.close()
         if (sock := self._client.socket()) is not None:
             sock.close()
 

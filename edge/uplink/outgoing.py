@@ -55,9 +55,8 @@ def packet_bytes(topic: str, payload: bytes, properties: Properties | None) -> i
 def _gap_in_place(stored: StoredEvent, why: str) -> StoredEvent:
     """Return a gap event with the identity of the event. It covers all events of a gap event."""
     keys = json.loads(stored.body)
-    first, count = stored.sequence, 1
-    if keys.get("type") == GapEvent.model_fields["type"].default:
-        first, count = keys.get("first") or first, keys.get("count")
+    is_gap = keys.get("type") == GapEvent.model_fields["type"].default
+    first, count = stored.first, keys.get("count") if is_gap else 1
     gap = gap_event(
         stored.station,
         count=count,

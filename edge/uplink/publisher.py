@@ -8,20 +8,18 @@ import time
 from collections import deque
 from dataclasses import replace
 
-import edge
-from edge.clock import boot_id, utc_now
+from edge.clock import utc_now
 from edge.config.station import StationConfig
 from edge.config.uplink import UplinkConfig
 from edge.errors import JournalError, OutfeedError
-from edge.events.event import StatusEvent
 from edge.events.identity import JournalPosition, StoredEvent
-from edge.events.payload import MAX_TEXT_CHARS, Topics
+from edge.events.payload import Topics
 from edge.journal.cursor import SAVE_S, read_cursor, write_cursor
 from edge.journal.lock import FileLock
 from edge.journal.reader import JournalReader
 from edge.uplink import terms
 from edge.uplink.backoff import Backoff
-from edge.uplink.connection import BrokerFeatures, Connection, StatusMessages
+from edge.uplink.connection import BrokerFeatures, Connection
 from edge.uplink.failures import (
     ConnectRefusedError,
     EventRefusedError,
@@ -30,7 +28,9 @@ from edge.uplink.failures import (
     UplinkError,
 )
 from edge.uplink.outgoing import OutgoingEvent
+from edge.uplink.resend import Resender
 from edge.uplink.state import UplinkStateFile
+from edge.uplink.statuses import StatusMessages, make_statuses
 from edge.uplink.suspicion import Suspicion
 from edge.uplink.tls import CredentialsError
 from edge.uplink.unsaved import Unsaved
@@ -110,6 +110,7 @@ class Publisher:
         self._record = UplinkStateFile(config.paths.uplink)
         self._published_state = self._record.state
         self._status_s = 0.0
+        self._stated_journal = ""
         self._manner = BrokerFeatures()
         self._connected_without_will = False
         self._suspicion = Suspicion()
@@ -117,6 +118,7 @@ class Publisher:
         self._given_up: tuple[JournalPosition, str] | None = None
         self._unexplained = 0
         self._unsaved = Unsaved()
+        self._resender = Resender(JournalReader(config.paths.journal), config.uplink.resend_rate_hz)
 
     def run(self, stop: threading.Event) -> None:
         """Connect, publish, and connect again after a pause, until ``stop`` is set."""
@@ -134,7 +136,7 @@ class Publisher:
                 log.info("uplink_connected host=%s port=%s", self._uplink.host, self._uplink.port)
                 self._state = f"connected to {self._uplink.host}:{self._uplink.port}"
                 self._publish(connection, stop, opened_s)
-                connection.close(self._farewell())
+                connection.close(self._status().farewell)
             except (UplinkError, CredentialsError) as error:
                 failure = error
             finally:
@@ -192,6 +194,10 @@ class Publisher:
         """Check whether an event, or the gap event in its place, is at fault."""
         has_reason = isinstance(failure, EventRefusedError)
         alone = failure.refused if isinstance(failure, EventRefusedError) else connection.alone
+        if has_reason and alone is not None and not alone.in_order:
+            self._resender.refused(alone, str(failure))
+        elif not has_reason:
+            self._resender.ended(alone)
         if alone is None or not alone.in_order:
             return
         if alone.instead_of is not None:
@@ -251,6 +257,8 @@ class Publisher:
                 stored = waiting.popleft()
                 connection.publish(self._outgoing(connection, stored))
                 sent = stored.position
+            if not waiting:
+                self._resender.turn(connection, self._published, self._outgoing)
             connection.turn(POLL_S)
             lived_s = time.monotonic() - opened_s
             if self._advance(connection) or lived_s > _SETTLED_S:
@@ -315,6 +323,8 @@ class Publisher:
         unheard = 0
         for delivered in connection.take_delivered():
             sent = delivered.outgoing
+            if not sent.in_order:
+                continue
             unheard += not delivered.is_heard
             if sent.instead_of is not None:
                 self._record.set_aside(sent.stored.event_id, sent.stored.payload, sent.instead_of)
@@ -347,17 +357,22 @@ class Publisher:
             self._record.change(trouble=line, since_utc=self._record.state.since_utc or utc_now())
 
     def _publish_counts(self, connection: Connection) -> None:
-        """Publish the status again if its counts have changed, once a minute at most."""
-        if (
-            self._record.state == self._published_state
-            or time.monotonic() - self._status_s < _STATUS_S
-        ):
+        """Publish the status again if counts or journal have changed, once a minute at most."""
+        journal = self._published.journal if self._published else self._stated_journal
+        is_same = self._record.state == self._published_state and journal == self._stated_journal
+        if is_same or time.monotonic() - self._status_s < _STATUS_S:
             return
         self._published_state, self._status_s = self._record.state, time.monotonic()
         connection.publish_status(self._status().online)
 
     def _save(self) -> None:
-        if self._published is None or self._published == self._saved:
+        if self._published is None:
+            return
+        committed = self._resender.committed(self._published.journal)
+        if committed is not None or self._uplink.acknowledged_by == "broker":
+            self._published = replace(self._published, committed=committed)
+        is_known = self._saved is not None and self._saved.committed == self._published.committed
+        if self._published == self._saved and is_known:
             return
         try:
             write_cursor(self._cursor_path, self._published)
@@ -373,27 +388,10 @@ class Publisher:
         log.log(level, event, reason)
         self._last_warning = reason
 
-    def _farewell(self) -> StatusEvent:
-        online = self._status().online
-        return online.model_copy(update={"state": "offline", "cause": "stopped"})
-
     def _status(self) -> StatusMessages:
-        state = self._record.state
-        note = f"{state.takeovers} times in a row disconnected, as by another client of this name"
-        online = StatusEvent(
-            station=self._topics.station,
-            boot_id=boot_id(),
-            utc=utc_now(),
-            state="online",
-            cause="connected",
-            version=edge.__version__,
-            bundle=self._bundle,
-            undelivered=state.undelivered,
-            last_undelivered=state.last_undelivered[:MAX_TEXT_CHARS],
-            unheard=state.unheard,
-            note=note if state.takeovers else "",
-        )
-        return StatusMessages(
-            online=online,
-            lost=online.model_copy(update={"state": "offline", "cause": "lost"}),
-        )
+        journal = self._reader.journal()
+        published = self._published
+        if published is None or (journal and published.journal != journal):
+            published = JournalPosition(journal, 0)
+        self._stated_journal = published.journal
+        return make_statuses(self._topics.station, self._bundle, self._record.state, published)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.postgresql import PostgresqlServer, missing_postgresql
 from central.config.sections import DatabaseConfig
 from central.store.database import Database
 from central.store.registry import Registry
 from central.store.schema import migrate
 from central.store.writer import BatchWriter
 from tests.support.central_events import PREFIX
-from tests.support.postgresql import PostgresqlServer, missing_postgresql
 
 
 @pytest.fixture(scope="session")

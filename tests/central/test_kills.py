@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.postgresql import PostgresqlServer, missing_postgresql
 from central.config.sections import DatabaseConfig
 from central.store import tables
 from central.store.database import Database
 from tests.support.brokers import Mosquitto, needs_mosquitto, wait_for
 from tests.support.central_events import RUN, count, covered, rows, stored
 from tests.support.central_stations import CollectorProcess, ImaginedStation
-from tests.support.postgresql import PostgresqlServer, missing_postgresql
 
 pytestmark = needs_mosquitto
 

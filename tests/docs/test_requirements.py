@@ -21,11 +21,12 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "requirements"
 EXTRAS = {
     "run": ("demo",),
+    "central": ("demo", "central"),
     "station": ("gpio", "litert", "openvino"),
     "pi": ("pi", "litert"),
     "workstation": (
         *("demo", "train", "export", "litert", "openvino"),
-        *("label", "gpio", "dev", "docs"),
+        *("label", "central", "gpio", "dev", "docs"),
     ),
 }
 # Read beside the Python that runs the tests: the machines that a lock is for.
@@ -108,7 +109,7 @@ def test_what_pyproject_asks_for_is_there_on_every_machine(name: str) -> None:
                     assert wanted.specifier.contains(version), f"{name}: {version} is not {line}"
 
 
-@pytest.mark.parametrize("name", ["run", "station", "pi"])
+@pytest.mark.parametrize("name", ["run", "central", "station", "pi"])
 def test_every_unit_has_the_workstations_versions(name: str) -> None:
     for python in PYTHONS:
         where = environment(python, "aarch64")

@@ -176,5 +176,12 @@ def test_the_uplinks_lag(tmp_path: Path) -> None:
     assert "5 events unpublished" in str(disk.uplink(one))
     write_cursor(one.config.paths.cursor, JournalPosition(uuid, 9))
     assert str(disk.uplink(later)) == "OK uplink: all events are published"
+    write_cursor(one.config.paths.cursor, JournalPosition(uuid, 9, committed=6))
+    waiting = disk.uplink(later)
+    assert waiting is not None
+    assert waiting.level is Level.WARN
+    assert waiting.message.startswith("3 events not committed by the central system, the oldest 15")
+    write_cursor(one.config.paths.cursor, JournalPosition(uuid, 9, committed=9))
+    assert str(disk.uplink(later)).endswith("published, and committed by the central system")
     write_cursor(one.config.paths.cursor, JournalPosition("another journal", 9))
     assert "9 events unpublished" in str(disk.uplink(one))

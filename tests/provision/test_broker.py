@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import ssl
@@ -17,7 +18,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.config.station import StationConfig, load_config
 from edge.config.uplink import UplinkConfig
+from edge.events.payload import Topics
 from edge.provision import make_authority
+from edge.uplink.client import make_client
 from edge.uplink.publisher import run_uplink
 from tests.provision.conftest import Plant
 from tests.provision.shipped import SHIPPED, shipped_broker
@@ -90,6 +93,45 @@ def test_a_station_reads_nothing(plant: Plant, broker: Mosquitto, tmp_path: Path
             wait_for(lambda: len(central.received) == 10, "10 events")
         wait_for(lambda: "stopped" in central.causes, "the farewell")
     assert (spy.received, spy.statuses) == ([], [])
+
+
+def test_only_the_central_system_states_and_only_to_the_station(
+    plant: Plant, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """Statements on press-3: press-3 may read them, press-4 not, and no station may make one."""
+    config = station(plant, "press-3", broker, tmp_path / "state")
+    other = station(plant, "press-4", broker, tmp_path / "other")
+    topic = Topics("press-3").committed("j")
+    heard: dict[str, list[bytes]] = {"press-3": [], "press-4": []}
+    with contextlib.ExitStack() as stack:
+        for one in (config, other):
+            client = stack.enter_context(looping(one.uplink, f"reads-{one.id}"))
+            client.on_message = lambda _, __, message, of=one.id: heard[of].append(message.payload)
+            client.subscribe(topic, qos=1)
+            liar = stack.enter_context(looping(one.uplink, f"lies-{one.id}"))
+            liar.publish(topic, b"by a station", qos=1, retain=True)
+        central = central_of(plant, config)
+        speaker = stack.enter_context(looping(central.broker, "states"))
+        speaker.publish(topic, b"by central", qos=1).wait_for_publish(5)
+        wait_for(lambda: heard["press-3"], "the statement")
+        speaker.publish(topic, b"the end", qos=1).wait_for_publish(5)
+        wait_for(lambda: len(heard["press-3"]) == 2, "the second statement")
+    assert heard == {"press-3": [b"by central", b"the end"], "press-4": []}
+
+
+@contextlib.contextmanager
+def looping(uplink: UplinkConfig, name: str) -> Iterator[mqtt.Client]:
+    client = make_client(uplink, name, clean_session=True)
+    connected = threading.Event()
+    client.on_connect = lambda *_: connected.set()
+    client.connect(uplink.host, uplink.port)
+    client.loop_start()
+    try:
+        assert connected.wait(10)
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def test_a_station_cannot_push_another_off_by_its_client_id(

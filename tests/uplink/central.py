@@ -32,6 +32,7 @@ class Central:
         self.received: list[ReceivedEvent] = []
         self.statuses: list[StatusEvent] = []
         self.receiver = Receiver()
+        self.broker = config.uplink
         self.subscriber = Subscriber(
             config.uplink,
             client_id="central",

@@ -22,6 +22,7 @@ from tools.reference import (
 ROOT = Path(__file__).parents[2]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/configuration.md": configuration.page,
+    "docs/reference/central-configuration.md": configuration.central_page,
     "docs/reference/commands.md": commands.page,
     "docs/reference/central-roles.md": central_roles.page,
     "docs/reference/bundle-format.md": bundle_format.page,

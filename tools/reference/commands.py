@@ -1,4 +1,4 @@
-"""The page of every command and option of ``outfeed``, from typer."""
+"""The page of every command and option of ``outfeed`` and ``outfeed-central``, from typer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
+from central.__main__ import app as central
 from edge.__main__ import app
 from tools.reference.markdown import generated, table
 
@@ -25,14 +26,17 @@ export` and others) see [make targets](make.md).
 
 def page() -> str:
     """Return the page as Markdown."""
-    root: Any = typer.main.get_command(app)
-    parts = [generated("Commands", _INTRODUCTION), "## outfeed\n\n" + _text(root)]
-    parts += [_command(name, command, 2) for name, command in root.commands.items()]
+    parts = [generated("Commands", _INTRODUCTION)]
+    for each in (app, central):
+        root: Any = typer.main.get_command(each)
+        program = str(each.info.name)
+        parts.append(f"## {program}\n\n{_text(root)}")
+        parts += [_command(f"{program} {name}", one, 2) for name, one in root.commands.items()]
     return "\n".join(parts)
 
 
 def _command(name: str, command: Any, level: int) -> str:
-    text = f"{'#' * level} outfeed {name}\n\n{_text(command, name)}"
+    text = f"{'#' * level} {name}\n\n{_text(command, name)}"
     for child, each in getattr(command, "commands", {}).items():
         text += "\n" + _command(f"{name} {child}", each, level + 1)
     return text
@@ -43,7 +47,7 @@ def _text(command: Any, name: str = "") -> str:
     parts = [_paragraphs(command.help or "")]
     if name and not getattr(command, "commands", {}):
         arguments = [_argument(one) for one in command.params if _is_argument(one)]
-        words = " ".join(["outfeed", name, "[OPTIONS]", *arguments])
+        words = " ".join([name, "[OPTIONS]", *arguments])
         parts.append(f"```text\n{words}\n```\n")
     params = [one for one in command.params if "--help" not in one.opts]
     hints = get_type_hints(inspect.unwrap(command.callback), include_extras=True) if params else {}

@@ -1,12 +1,14 @@
-"""The page of every key of station.toml, from the pydantic models."""
+"""The pages of every key of station.toml and central.toml, from the pydantic models."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from central.config.central import CentralConfig
 from edge.config.station import StationConfig
 from tools.reference.markdown import default_text, generated, table, type_text
 
@@ -24,16 +26,37 @@ marked with a kind are allowed only where `kind` of the section has that value.
 """
 
 
+_CENTRAL = """\
+`central.toml` configures the central system. `outfeed-central run --config central.toml` reads it,
+as `collect`, `web` and `migrate` do. Every section and every key may be left out.
+[firmware-config/central.toml](../../firmware-config/central.toml) is a file with every key and its
+default. [Run a central system](../how-to/central.md) leads through the settings of a plant.
+
+An unknown key, a value of the wrong type and a value outside its limits are errors. The message is
+one line that names the key, and the exit status is 78. Relative paths are taken from the folder of
+the file.
+"""
+
+
 def page() -> str:
-    """Return the page as Markdown."""
+    """Return the page of station.toml as Markdown."""
     parts = [generated("Configuration", _INTRODUCTION)]
     plain = [name for name, model in _models(StationConfig).items() if model is None]
     parts.append(f"## At the top\n\n{_rows(StationConfig, plain)}")
-    for name, model in _models(StationConfig).items():
+    return "\n".join([*parts, *_sections(StationConfig)])
+
+
+def central_page() -> str:
+    """Return the page of central.toml as Markdown."""
+    return "\n".join([generated("Central configuration", _CENTRAL), *_sections(CentralConfig)])
+
+
+def _sections(config: type[BaseModel]) -> Iterator[str]:
+    """Yield each section with its keys."""
+    for name, model in _models(config).items():
         if model is not None:
             text = inspect.cleandoc(model.__doc__ or "").split("\n\n")[0]
-            parts.append(f"## [{name}]\n\n{text}\n\n{_rows(model, list(model.model_fields))}")
-    return "\n".join(parts)
+            yield f"## [{name}]\n\n{text}\n\n{_rows(model, list(model.model_fields))}"
 
 
 def _models(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:

@@ -1,4 +1,4 @@
-"""The page of every log event, event in the source of ``edge``.
+"""The page of every log event in the source of ``edge`` and ``central``.
 
 A log line begins with the name of its event: ``_log.warning("camera_lost reason=%s", error)``.
 """
@@ -20,7 +20,8 @@ _FIELD = re.compile(r"\b([a-z][a-z0-9_]*)=")
 _INTRODUCTION = """\
 Services log to standard error, which systemd keeps in its journal: `journalctl -u
 outfeed-station`. Each line begins with the name of an event, followed by `key=value` pairs.
-`outfeed run` and `outfeed uplink` log from level INFO on, every other command from WARNING on.
+`outfeed run`, `outfeed uplink` and `outfeed-central` log from level INFO on, every other command
+from WARNING on.
 The option `--verbose` adds DEBUG, `--quiet` leaves ERROR and CRITICAL only. Nothing is logged
 per frame above DEBUG. A level of *error with traceback* means that Python's traceback follows.
 
@@ -42,7 +43,7 @@ class LogEvent:
 def page() -> str:
     """Return the page as Markdown."""
     merged: dict[tuple[str, str, tuple[str, ...], str], set[str]] = {}
-    for event in find_events(ROOT / "edge"):
+    for event in (*find_events(ROOT / "edge"), *find_events(ROOT / "central")):
         key = (event.name, event.level, event.fields, event.text)
         merged.setdefault(key, set()).add(event.module)
     rows = [

@@ -10,19 +10,21 @@ import yaml
 from pydantic import BaseModel
 
 from edge import __version__
+from edge.events.committed import CommittedStatement
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
 from edge.events.identity import EventIdentity, wire_schema
 from edge.events.payload import Topics
 from tools.reference.markdown import generated, table, type_text
 
 _INTRODUCTION = """\
-Each station publishes on two topics. The same description for programs, as an AsyncAPI 3.0
-document, is [asyncapi.yaml](asyncapi.yaml).
+Each station publishes on two topics, and reads a third one. The same description for programs, as
+an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 
 | topic | content | QoS | retained |
 | --- | --- | --- | --- |
 | `{events}` | every event, in the order of the journal | 1 | no |
 | `{status}` | online or offline; the last will is offline | 1 | yes |
+| `{committed}` | from a central system: the events that its database has | 1 | yes |
 
 `outfeed/v1` is the key `uplink.topic_prefix` of station.toml. A payload is one JSON object in
 UTF-8. Numbers are finite. The ending of a name gives the unit: `*_ns` is nanoseconds of the
@@ -51,8 +53,27 @@ monotonic clock of the boot `boot_id`, and compares only within that boot; `*_us
 - **Versions.** Ignore keys and types that you do not know. Keys are only ever added to a type. A
   change of meaning gets a new number behind the slash.
 
-`edge.receiver` does all of this. A central system in Python installs the package
-(`pip install outfeed`) and writes `from edge.receiver import Subscriber`. See
+## Acknowledgement by a central system
+
+A broker that confirms an event can still lose it. A central system that publishes `{statement}`
+makes delivery certain: the station then sends every event again that the database does not have.
+
+- **Order.** Commit events to the database, acknowledge them to the broker, then publish the
+  statement. State only what is committed.
+- **When.** After each commit, and after each repeat of a known event, at most once a second for a
+  journal; when the central system has connected; and when the `status` of a station names a
+  journal, also one of which nothing is known (`complete_to` 0, `known_to` 0).
+- **Gap events.** A `{gap}` event accounts for every number from `first` to `last`.
+- **Copies.** Where two runs share a sequence number, `complete_to` stays below it, and `ranges`
+  name the run.
+- **What the station does.** A number that is missing below `known_to` for 10 s is sent again, after
+  new events and at most `uplink.resend_rate_hz` times a second. If the newest confirmed event stays
+  unstated, that event alone is sent again, after 30 s and then ever more rarely, up to 10 min.
+  Where the journal no longer has an event, a `{gap}` event names the numbers.
+- **Access list.** Only central systems may publish statements, because a station relies on them.
+
+`edge.receiver` does all of this, with the argument `states_as`. A central system in Python installs
+the package (`pip install outfeed`) and writes `from edge.receiver import Subscriber`. See
 [connect MQTT](../how-to/connect-mqtt.md).
 """
 
@@ -61,7 +82,11 @@ def page() -> str:
     """Return the page as Markdown."""
     topics = Topics("<station>")
     introduction = _INTRODUCTION.format(
-        events=topics.events, status=topics.status, gap=_type_name(GapEvent)
+        events=topics.events,
+        status=topics.status,
+        committed=topics.committed("<journal>"),
+        gap=_type_name(GapEvent),
+        statement=_type_name(CommittedStatement),
     )
     parts = [generated("MQTT topics and payloads", introduction)]
     parts.append("## Identity: at the head of every event\n\n" + _fields(_schema(EventIdentity)))
@@ -107,10 +132,17 @@ def asyncapi() -> str:
         "channels": {
             "events": _channel(topics.events, "Every event, in the order of the journal.", events),
             "status": _channel(topics.status, "Online or offline, retained.", ["StatusEvent"]),
+            "committed": _channel(
+                topics.committed("{journal}"),
+                "What the database of a central system has, retained.",
+                ["CommittedStatement"],
+                journal="UUID of a journal of the station.",
+            ),
         },
         "operations": {
             "sendEvents": _operation("events", retain=False),
             "sendStatus": _operation("status", retain=True),
+            "receiveCommitted": _operation("committed", retain=True, action="receive"),
         },
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
     }
@@ -125,29 +157,33 @@ def journalled_events() -> tuple[type[BaseModel], ...]:
 
 
 def all_events() -> tuple[type[BaseModel], ...]:
-    """Return the models of all payloads: the journalled events, then the status."""
-    return (*journalled_events(), StatusEvent)
+    """Return the models of all payloads: the journalled events, the status, the statement."""
+    return (*journalled_events(), StatusEvent, CommittedStatement)
 
 
-def _channel(address: str, description: str, messages: list[str]) -> dict[str, Any]:
+def _channel(
+    address: str, description: str, messages: list[str], **parameters: str
+) -> dict[str, Any]:
+    named = {"station": "The key id of station.toml.", **parameters}
     return {
         "address": address,
         "description": description,
-        "parameters": {"station": {"description": "The key id of station.toml."}},
+        "parameters": {name: {"description": text} for name, text in named.items()},
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
     }
 
 
-def _operation(channel: str, *, retain: bool) -> dict[str, Any]:
+def _operation(channel: str, *, retain: bool, action: str = "send") -> dict[str, Any]:
     return {
-        "action": "send",
+        "action": action,
         "channel": {"$ref": f"#/channels/{channel}"},
         "bindings": {"mqtt": {"qos": 1, "retain": retain, "bindingVersion": "0.2.0"}},
     }
 
 
 def _published(model: type[BaseModel]) -> dict[str, Any]:
-    return _schema(model) if model is StatusEvent else wire_schema(model)
+    is_event = model in journalled_events()
+    return wire_schema(model) if is_event else _schema(model)
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:

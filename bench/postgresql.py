@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests: own folder and port, started, stopped and killed at will."""
+"""A real PostgreSQL server for tests and measurements, in a temporary folder of its own."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from central.config.sections import DatabaseConfig
-from tests.support.brokers import free_port, wait_for
+from edge.errors import OutfeedError
 
+_START_S = 60.0
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 _POSTGRES = shutil.which(
     "postgres", path=os.pathsep.join([*map(str, _FOLDERS), os.environ["PATH"]])
@@ -32,11 +35,19 @@ def missing_postgresql() -> str:
 
 
 class PostgresqlServer:
-    """One server on 127.0.0.1, of the user ``postgres`` where root runs the tests."""
+    """One server on 127.0.0.1, started, stopped and killed at will.
 
-    def __init__(self) -> None:
+    It runs as the user ``postgres`` where root starts it. Raises OutfeedError where a program of
+    PostgreSQL fails.
+    """
+
+    def __init__(self, *, fsync: bool = False) -> None:
+        """fsync: False: a killed process loses nothing, a machine without power may."""
         assert _POSTGRES is not None
-        self.port = free_port()
+        self._fsync = "on" if fsync else "off"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
         self._bin = Path(os.path.realpath(_POSTGRES)).parent
         self._folder = Path(tempfile.mkdtemp(prefix="outfeed-postgresql-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,16 +71,18 @@ class PostgresqlServer:
                     str(self._bin / "postgres"),
                     *("-D", self._data, "-p", str(self.port), "-k", str(self._folder)),
                     *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"),
-                    # The machine does not lose its power during a test. Killed processes lose
-                    # nothing without fsync.
-                    *("-c", "fsync=off"),
+                    *("-c", f"fsync={self._fsync}"),
                 ],
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
                 **self._user,
             )
-        wait_for(self._answers, f"PostgreSQL answers: {self.log()}", 60)
+        deadline_s = time.monotonic() + _START_S
+        while not self._answers():
+            if time.monotonic() > deadline_s or self._process.poll() is not None:
+                raise OutfeedError(f"PostgreSQL does not start: {self.log()}")
+            time.sleep(0.05)
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """SIGINT ends connections in order, SIGQUIT is a crash of the server."""
@@ -85,8 +98,10 @@ class PostgresqlServer:
 
     def database(self) -> DatabaseConfig:
         """Return the settings of the one database, which is emptied first."""
-        name, where = "postgres", {"host": "127.0.0.1", "port": self.port, "user": "outfeed"}
-        with psycopg.connect(dbname=name, autocommit=True, **where) as connection:
+        name = "postgres"
+        with psycopg.connect(
+            host="127.0.0.1", port=self.port, user="outfeed", dbname=name, autocommit=True
+        ) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
         return DatabaseConfig(
@@ -98,8 +113,6 @@ class PostgresqlServer:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.log()
         ask = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ask, check=False, cwd=self._folder).returncode == 0
 
@@ -112,7 +125,8 @@ class PostgresqlServer:
             check=False,
             **self._user,
         )
-        assert done.returncode == 0, done.stderr
+        if done.returncode:
+            raise OutfeedError(f"{program}: {done.stderr}")
 
 
 def _server_user() -> pwd.struct_passwd | None:
