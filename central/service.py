@@ -99,7 +99,13 @@ def start_service(
             check_schema(database)
         web = None
         if parts.serves:
-            web = WebServer(make_app(database, web=config.web, openid=config.openid), config.web)
+            web = WebServer(
+                make_app(database, web=config.web, openid=config.openid),
+                host=config.web.listen,
+                port=config.web.port,
+                certificate=config.web.tls_cert,
+                key=config.web.tls_key,
+            )
             stack.callback(web.close)
         collector = None
         if parts.collects:

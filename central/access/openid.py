@@ -19,7 +19,7 @@ from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from central.access.sessions import new_token
@@ -115,8 +115,7 @@ class OpenIdClient:
         """Return the claims of the ID token. Raises JoseError and ValueError."""
         try:
             decoded = jwt.decode(text, self._key_set(), algorithms=list(ALGORITHMS))
-        except ValueError:
-            # The provider may have a new key.
+        except InvalidKeyIdError:  # the provider has perhaps a new key
             decoded = jwt.decode(text, self._key_set(fresh=True), algorithms=list(ALGORITHMS))
         options = {
             "iss": {"essential": True, "value": self.config.issuer},

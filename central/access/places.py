@@ -52,11 +52,8 @@ def read_plants(connection: Connection) -> tuple[Plant, ...]:
     ):
         assigned.setdefault(line, []).append(station)
     found: dict[int, list[Line]] = {}
-    names = dict(
-        connection.execute(select(plants.c.id, plants.c.name).order_by(plants.c.name))
-        .tuples()
-        .all()
-    )
+    rows = connection.execute(select(plants.c.id, plants.c.name).order_by(plants.c.name))
+    names = {row.id: row.name for row in rows}
     for number, plant, name in connection.execute(
         select(lines.c.id, lines.c.plant_id, lines.c.name).order_by(lines.c.name)
     ):

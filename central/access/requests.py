@@ -158,6 +158,8 @@ class Requests:
             raise UsageError(f"there is no action {name[:80]!r} for two people")
         if caller.account_id is None:
             raise UsageError("a request needs accounts: set web.accounts")
+        if caller.via == "token":
+            raise UsageError("a request needs a person who has logged in, not an API token")
         if not caller.may_everywhere(action.permission):
             raise UsageError(f"this account has no permission {action.permission.value}")
         return action

@@ -47,9 +47,9 @@ def begin_attempt(connection: Connection, account: str, address: str, now_us: in
         (f"address:{_network(address)}", ADDRESS_FREE, ADDRESS_LONGEST_US),
     )
     waits = [_read(connection, key) for key, _, _ in keys]
-    # A clock that was set back must not lock anyone out for longer than the longest pause.
+    # A pause that is longer than the longest one comes from a clock that was set back.
     left = [
-        min(until - now_us, longest)
+        until - now_us if until - now_us <= longest else 0
         for (_, until), (_, _, longest) in zip(waits, keys, strict=True)
     ]
     if max(left) > 0:

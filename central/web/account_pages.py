@@ -72,8 +72,10 @@ def make_account_pages(context: WebContext) -> APIRouter:
             stored = connection.execute(
                 select(users.c.password).where(users.c.id == caller.account_id)
             ).scalar_one()
-        if wait_us or not verify_password(old, stored):
-            return show(request, caller, "The present password is wrong.", status=403)
+        if wait_us:
+            return show(request, caller, "Too many attempts. Try again later.", status=429)
+        if not verify_password(old, stored):
+            return show(request, caller, "The present password is wrong.", status=422)
         try:
             with audited(context.database, actor_of(caller), now_us) as change:
                 end_attempt(change.connection, caller.name, caller.address)

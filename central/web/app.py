@@ -123,7 +123,7 @@ def _is_api(request: Request) -> bool:
 
 
 async def _database_lost(request: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": "the database cannot be used now"}, 503)
+    return JSONResponse({"detail": "the database cannot be read now"}, 503)
 
 
 async def _not_logged_in(request: Request, error: Exception) -> Response:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
-from central.config.web import WebConfig
 from edge.errors import ConfigError, OutfeedError
 
 _SHUTDOWN_S = 3
@@ -23,9 +23,20 @@ class WebServer:
     needed: a request that hangs occupies a worker thread, not the loop.
     """
 
-    def __init__(self, app: FastAPI, web: WebConfig) -> None:
-        """Listen at once, so that a port in use is an error of the start. Raises OutfeedError."""
-        host, port = web.listen, web.port
+    def __init__(
+        self,
+        app: FastAPI,
+        *,
+        host: str,
+        port: int,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        """Listen at once, so that a port in use is an error of the start. port: 0: a free one.
+
+        certificate, key: for HTTPS; None: HTTP. Raises OutfeedError, and ConfigError for files that
+        cannot be used.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         shown = f"[{host}]" if ":" in host else host
         try:
@@ -33,7 +44,7 @@ class WebServer:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise OutfeedError(f"web.port: {shown}:{port}: cannot be used: {reason}") from error
-        scheme = "http" if web.tls_cert is None else "https"
+        scheme = "http" if certificate is None else "https"
         self.address = f"{scheme}://{shown}:{self._socket.getsockname()[1]}/"
         self._app = app
         config = uvicorn.Config(
@@ -42,8 +53,8 @@ class WebServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,  # the application reads them, from proxies that it knows
-            ssl_certfile=web.tls_cert,
-            ssl_keyfile=web.tls_key,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
             ws="none",
             loop="asyncio",
             http="h11",
@@ -55,7 +66,7 @@ class WebServer:
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             self._socket.close()
             raise ConfigError(
-                f"web.tls_cert, web.tls_key: {web.tls_cert}, {web.tls_key}: {error}"
+                f"web.tls_cert, web.tls_key: {certificate}, {key}: cannot be used: {error}"
             ) from error
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -65,7 +65,7 @@ def test_run_is_broker_collector_and_pages(tmp_path: Path) -> None:
     pytest.importorskip("iotcore", reason="the extra 'demo' is not installed")
     broker, web = free_port(), free_port()
     config = tmp_path / "central.toml"
-    config.write_text(f"[broker]\nport = {broker}\n[web]\nport = {web}\n")
+    config.write_text(f'[broker]\nport = {broker}\n[web]\naccounts = "off"\nport = {web}\n')
     with _process("run", "--config", str(config)) as process:
         wait_for(lambda: _answers(web) == [], "the pages answer", 60)
         with ImaginedStation(broker, 50) as station:
@@ -83,7 +83,7 @@ def test_run_is_broker_collector_and_pages(tmp_path: Path) -> None:
 def test_web_serves_a_database_that_others_fill(tmp_path: Path) -> None:
     port = free_port()
     config = tmp_path / "central.toml"
-    config.write_text(f"[web]\nport = {port}\n")
+    config.write_text(f'[web]\naccounts = "off"\nport = {port}\n')
     assert main(["-q", "migrate", "--config", str(config)]) == 0
     with _process("web", "-c", str(config)) as process:
         wait_for(lambda: _answers(port) == [], "the pages answer", 60)

@@ -34,8 +34,6 @@ KEYS: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("database", "password_file", "pw", {"kind": "postgresql"}),
     ("database", "tls", "require", {"kind": "postgresql"}),
     ("database", "tls_ca", "ca.pem", {"kind": "postgresql", "tls": "verify-full"}),
-    ("web", "listen", "::1", {}),
-    ("web", "port", 0, {}),
     ("collector", "name", "plant 7", {}),
     ("collector", "share", "plant-7", {}),
     ("collector", "batch_events", 1, {}),
@@ -66,6 +64,8 @@ def test_every_key_is_read(section: str, key: str, value: Any, needs: dict[str, 
 def test_the_list_above_has_every_key() -> None:
     named = {(section, key) for section, key, _, _ in KEYS}
     for section, field in CentralConfig.model_fields.items():
+        if section in ("web", "openid"):  # tests/central/test_access_config.py
+            continue
         model = field.annotation
         assert {(section, key) for key in model.model_fields} == {
             each for each in named if each[0] == section
@@ -81,8 +81,8 @@ WRONG = [
     ("", "[web]\nprot = 1", "unknown key 'web.prot'"),
     ("", "[web]\nport = 70000", "key 'web.port': input should be less than or equal to 65535"),
     ("", "[web]\nport = true", "key 'web.port': input should be a valid integer"),
-    ("", '[web]\nlisten = "0.0.0.0"', "key 'web.listen': expected 127.0.0.1 or ::1"),
-    ("", '[web]\nlisten = "localhost"', "key 'web.listen': expected 127.0.0.1 or ::1"),
+    ("", '[web]\nlisten = "0.0.0.0"', "'0.0.0.0' needs tls_cert and tls_key, or behind_proxy"),
+    ("", '[web]\nlisten = "localhost"', "key 'web.listen': expected an IP address"),
     ("", '[broker]\nhost = "other"', "key 'broker': host is of kind external; kind is embedded"),
     ("", '[broker]\nkind = "external"\ntls_key = "k"', "tls_cert and tls_key need each other"),
     ("", '[broker]\nkind = "external"\npassword_file = "k"', "password_file needs a username"),
