@@ -50,9 +50,7 @@ VALUES: tuple[RuleValue, ...] = (
     RuleValue(
         "alarm.pending", 30, 0, 3600, "s", "time that a condition lasts before it is an alarm"
     ),
-    RuleValue(
-        "alarm.clear", 120, 0, 86_400, "s", "time without the condition until an alarm ends"
-    ),
+    RuleValue("alarm.clear", 120, 0, 86_400, "s", "time without the condition until an alarm ends"),
     RuleValue(
         "alarm.escalate",
         30,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -89,11 +90,14 @@ class AlarmsConfig(ConfigSection):
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value
 
+    @field_validator("mail_to", "escalate_to", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
     @field_validator("mail_to", "escalate_to")
     @classmethod
     def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        import re
-
         for each in value:
             if not re.fullmatch(_MAIL, each):
                 raise ValueError("expected mail addresses, for instance ada@example.com")

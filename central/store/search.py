@@ -198,8 +198,12 @@ def _parts(search: PartSearch) -> Select[Any]:
             statement = statement.where(condition)
     if search.stations is not None:
         named: Collection[str] = sorted(search.stations)
+        numbers = select(stations.c.id).where(stations.c.name.in_(named))
         statement = statement.where(
-            parts.c.station_id.in_(select(stations.c.id).where(stations.c.name.in_(named)))
+            # With one station the index by station and time gives the order.
+            parts.c.station_id == numbers.scalar_subquery()
+            if len(named) == 1
+            else parts.c.station_id.in_(numbers)
         )
     return statement
 

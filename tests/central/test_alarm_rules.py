@@ -108,7 +108,9 @@ def test_a_sum_at_its_limit_is_a_shift_and_one_above_half_of_it_keeps_one() -> N
 
 
 def test_disk_and_certificates_of_the_central_system() -> None:
-    facts = CentralFacts(0.02, {"a.pem": NOW + 2 * DAY, "b.pem": NOW + 29 * DAY, "c": NOW + 40 * DAY})
+    facts = CentralFacts(
+        0.02, {"a.pem": NOW + 2 * DAY, "b.pem": NOW + 29 * DAY, "c": NOW + 40 * DAY}
+    )
     found = central_conditions(facts, DEFAULTS, NOW)
     assert [(each.rule, each.subject, each.severity) for each in found] == [
         ("disk", "", "critical"),
@@ -157,7 +159,13 @@ def history(*steps: tuple[int, Condition | None]) -> list[tuple[str | None, str 
 
 def test_an_alarm_from_its_first_sign_to_its_end() -> None:
     assert history(
-        (0, CONDITION), (29, CONDITION), (30, CONDITION), (60, CONDITION), (100, None), (179, None), (180, None)
+        (0, CONDITION),
+        (29, CONDITION),
+        (30, CONDITION),
+        (60, CONDITION),
+        (100, None),
+        (179, None),
+        (180, None),
     ) == [
         ("pending", None),
         ("pending", None),
@@ -187,7 +195,9 @@ def test_between_two_limits_an_alarm_lasts_and_none_begins() -> None:
 
 def test_an_alarm_escalates_once_unless_it_is_acknowledged() -> None:
     half_hour = 30 + 30 * 60
-    assert history((0, CONDITION), (30, CONDITION), (half_hour, CONDITION), (half_hour + 5, CONDITION)) == [
+    assert history(
+        (0, CONDITION), (30, CONDITION), (half_hour, CONDITION), (half_hour + 5, CONDITION)
+    ) == [
         ("pending", None),
         ("firing", "firing"),
         ("firing", "escalated"),

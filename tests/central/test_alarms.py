@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from bench.central_plant import HOUR_US, fill_plant
 from central.alarms.evaluation import evaluate
 from central.alarms.outbox import (
     MAX_ATTEMPTS,
@@ -43,7 +44,6 @@ from central.store.judgements import JudgementError, PartReview, write_limits, w
 from central.store.plant_tables import cusums, outbox
 from central.store.tables import rollups, stations
 from tests.support.brokers import free_port
-from bench.central_plant import HOUR_US, fill_plant
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -55,7 +55,9 @@ def plant(database: Database) -> Database:
     return database
 
 
-def run(database: Database, second: int, channels: tuple[str, ...] = ("webhook",)) -> dict[str, int]:
+def run(
+    database: Database, second: int, channels: tuple[str, ...] = ("webhook",)
+) -> dict[str, int]:
     return dict(evaluate(database, CentralFacts(), channels, NOW + second * SECOND))
 
 
@@ -67,9 +69,10 @@ def rules(database: Database, **options: Any) -> list[tuple[str, str]]:
 
 def keys(database: Database) -> list[str]:
     with database.read() as connection:
-        return [json.loads(each)["change"] for each in connection.execute(
-            select(outbox.c.payload).order_by(outbox.c.id)
-        ).scalars()]
+        return [
+            json.loads(each)["change"]
+            for each in connection.execute(select(outbox.c.payload).order_by(outbox.c.id)).scalars()
+        ]
 
 
 def test_a_silent_station_from_the_first_sign_to_the_end(plant: Database) -> None:
@@ -285,9 +288,7 @@ def test_a_webhook_is_signed_and_sent_until_it_is_accepted(
     secret = tmp_path / "secret"
     secret.write_text("geheim\n")
     clock = Clock()
-    own = service(
-        plant, AlarmsConfig(webhook_url=webhook.url, webhook_secret_file=secret), clock
-    )
+    own = service(plant, AlarmsConfig(webhook_url=webhook.url, webhook_secret_file=secret), clock)
     webhook.status = 503
     for second in (400, 440):
         clock.us = NOW + second * SECOND
@@ -331,7 +332,9 @@ def test_mail_goes_to_its_receivers_and_escalations_to_more(plant: Database) -> 
     received: list[Any] = []
 
     class Handler:
-        async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:
+        async def handle_DATA(  # noqa: N802
+            self, server: object, session: object, envelope: Any
+        ) -> str:
             received.append(envelope)
             return "250 taken"
 

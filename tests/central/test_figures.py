@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from central.figures.charts import (
-    FrozenLimits,
     ChartGroup,
+    FrozenLimits,
     freeze,
     share_chart,
     staged_charts,

@@ -14,15 +14,15 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from bench.central_plant import fill_plant, furnish
 from central.config.sections import DatabaseConfig
 from central.store.database import Database
 from central.store.schema import migrate
 from central.store.tables import defects, drifts, parts, rollup_kinds, stations
 from central.web.app import make_app
-from bench.central_plant import fill_plant, furnish
 
 NOW = 1_800_000_000_000_000
-HOSTILE = '<script>alert(1)</script>"\'&{{7*7}}'
+HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
 PAGES = (
     "/",
     "/stations/press-1",
@@ -79,17 +79,17 @@ def test_a_page_has_no_inline_script_or_style(client: TestClient, path: str) -> 
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_hostile_names_are_shown_as_text(
-    client: TestClient, database: Database, path: str
-) -> None:
+def test_hostile_names_are_shown_as_text(client: TestClient, database: Database, path: str) -> None:
     with database.write() as connection:
         connection.execute(update(parts).values(kind=HOSTILE, reason=HOSTILE, bundle=HOSTILE))
         connection.execute(update(parts).values(severity=1e308))
         connection.execute(update(defects).values(kind=HOSTILE, box_right=1 << 62, box_left=-5))
         connection.execute(update(drifts).values(measure=HOSTILE, value=-1e300))
-        connection.execute(update(rollup_kinds).values(kind=HOSTILE).where(
-            rollup_kinds.c.minute == NOW // 60_000_000
-        ))
+        connection.execute(
+            update(rollup_kinds)
+            .values(kind=HOSTILE)
+            .where(rollup_kinds.c.minute == NOW // 60_000_000)
+        )
         connection.execute(update(stations).values(note=HOSTILE, version=HOSTILE))
     answer = client.get(path)
     assert answer.status_code == 200
@@ -159,7 +159,7 @@ def test_a_review_takes_a_part_from_the_queue(client: TestClient) -> None:
     path = f"/stations/press-1/parts/{number}"
     done = client.post(f"{path}/review", data={"verdict": "correct", "next": "queue"})
     assert (done.status_code, done.headers["location"]) == (303, "/review")
-    assert f"{path}\"" not in client.get("/review").text
+    assert f'{path}"' not in client.get("/review").text
     assert "correct" in client.get(path).text
     done = client.post(f"{path}/review", data={"verdict": "escape", "note": "n"})
     assert done.headers["location"] == path
@@ -173,7 +173,9 @@ def test_guidance_is_written_shown_and_answered(client: TestClient) -> None:
     assert "File the &lt;edge&gt;." in page
     answer = {"kind": "burr", "helped": "yes"}
     assert client.post("/stations/press-1/guidance-answer", data=answer).status_code == 303
-    assert client.post("/stations/press-1/guidance-answer", data={"kind": "burr"}).status_code == 422
+    assert (
+        client.post("/stations/press-1/guidance-answer", data={"kind": "burr"}).status_code == 422
+    )
     (own,) = client.get("/api/guidance?kind=burr").json()
     assert (own["helped"], own["not_helped"], own["version"]) == (1, 0, 1)
     made = client.post("/api/guidance", json={"kind": "burr", "body": "Other."})
@@ -189,7 +191,9 @@ def test_limits_are_frozen_and_released(client: TestClient) -> None:
         ("textures-2", False),
     ]
     assert "<strong>frozen</strong>" in client.get("/stations/press-1?hours=8").text
-    assert client.post("/stations/press-1/limits", data={**form, "do": "release"}).status_code == 303
+    assert (
+        client.post("/stations/press-1/limits", data={**form, "do": "release"}).status_code == 303
+    )
     charts = client.get("/api/stations/press-1/figures?hours=8").json()["charts"]
     assert not any(each["is_frozen"] for each in charts)
     few = client.post("/stations/press-1/limits", data={**form, "bundle": "none"})
@@ -237,8 +241,9 @@ def test_csv_has_every_part_and_no_formula(client: TestClient, database: Databas
         connection.execute(
             update(parts).where(parts.c.part_id == 5).values(reason="=cmd()", kind='a,"b"\nc')
         )
-    answer = client.get("/api/export/parts.csv?station=press-1&decision=PASS&decision=REJECT"
-                        "&decision=UNKNOWN")
+    answer = client.get(
+        "/api/export/parts.csv?station=press-1&decision=PASS&decision=REJECT&decision=UNKNOWN"
+    )
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert len(rows) == 1800
@@ -253,9 +258,9 @@ def test_parquet_has_the_same_parts(client: TestClient) -> None:
     parquet: Any = pytest.importorskip("pyarrow.parquet")
     answer = client.get("/api/export/parts.parquet?station=press-1")
     table = parquet.read_table(io.BytesIO(answer.content))
-    rows = list(csv.DictReader(io.StringIO(
-        client.get("/api/export/parts.csv?station=press-1").text
-    )))
+    rows = list(
+        csv.DictReader(io.StringIO(client.get("/api/export/parts.csv?station=press-1").text))
+    )
     assert [str(each) for each in table["part_id"].to_pylist()] == [r["part_id"] for r in rows]
     assert str(table.schema.field("at").type) == "timestamp[us, tz=UTC]"
 
@@ -300,6 +305,4 @@ def test_every_route_of_the_api_is_described(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/api/parts", "/api/lots", "/api/alarms", "/api/guidance", "/api/fleet"} <= set(paths)
     own = [each for each in paths if each.startswith("/api/")]
-    assert all(
-        operation.get("summary") for each in own for operation in paths[each].values()
-    )
+    assert all(operation.get("summary") for each in own for operation in paths[each].values())

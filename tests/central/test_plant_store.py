@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from bench.central_plant import HOUR_US, fill_plant
 from central.config.alarms import BackupConfig
 from central.figures.charts import FrozenLimits
 from central.store.backup import BackupError, BackupService, copy_database
@@ -45,7 +46,6 @@ from central.store.search import (
 )
 from central.store.tables import MINUTE_US, defects, parts
 from edge.records import Decision
-from bench.central_plant import HOUR_US, fill_plant
 
 NOW = 1_800_000_000_000_000
 ALL = tuple(Decision)
@@ -156,9 +156,7 @@ def test_conditions_of_a_search(plant: Database) -> None:
     severe = find(least=5.0, most=8.0)
     assert severe == [each for each in rejected if each[2] is not None and 5 <= each[2] <= 8]
     recent = find(from_us=NOW - HOUR_US, until_us=NOW - HOUR_US // 2)
-    assert recent == [
-        each for each in rejected if NOW - HOUR_US <= each[3] < NOW - HOUR_US // 2
-    ]
+    assert recent == [each for each in rejected if NOW - HOUR_US <= each[3] < NOW - HOUR_US // 2]
     assert find(stations=frozenset()) == []
     assert len(find(part_id=77)) == 2
     with pytest.raises(TooWideSearchError, match="by station or by lot"):

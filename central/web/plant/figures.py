@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from central.figures.charts import (
-    FrozenLimits,
     ChartGroup,
+    FrozenLimits,
     ShareChart,
     share_chart,
     staged_charts,

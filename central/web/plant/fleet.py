@@ -72,14 +72,15 @@ def read_fleet(
         statement = statement.where(stations.c.name.in_(sorted(names)))
     return tuple(
         FleetEntry(
-            *row[1:],
-            sum(ends.get(row[0], {}).values()),
-            sum(ends.get(row[0], {}).get(end, 0) for end in _BAD_ENDS),
-            lost.get(row[0], 0),
-            failed.get(row[0], 0),
-            doubts.get(row[0], 0),
+            **{name: row[name] for name in columns},
+            undelivered=row["undelivered"],
+            starts=sum(ends.get(row["id"], {}).values()),
+            bad_ends=sum(ends.get(row["id"], {}).get(end, 0) for end in _BAD_ENDS),
+            lost=lost.get(row["id"], 0),
+            failed_tests=failed.get(row["id"], 0),
+            conflicts=doubts.get(row["id"], 0),
         )
-        for row in connection.execute(statement)
+        for row in connection.execute(statement).mappings()
     )
 
 
