@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 from bench.central_plant import fill_plant, furnish
 from central.config.sections import DatabaseConfig
-from central.config.web import WebConfig
 from central.store.database import Database
 from central.store.schema import migrate
 from central.web.app import make_app
@@ -60,7 +59,7 @@ def main() -> None:
         now_us = time.time_ns() // 1000
         fill_plant(database, now_us, names=names, hours=hours, per_minute=_PER_MINUTE)
         furnish(database, now_us)
-    server = WebServer(make_app(database), WebConfig(accounts="off", port=0))
+    server = WebServer(make_app(database), host="127.0.0.1", port=0)
     server.start()
     try:
         address = urlsplit(server.address)

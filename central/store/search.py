@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -137,16 +137,7 @@ def read_review_queue(
     recent = connection.execute(
         base.add_columns(sure, noted).where(~_reviewed()).limit(_REVIEWED_PARTS)
     ).all()
-    marked = connection.execute(
-        _parts(PartSearch(names, decisions=(Decision.PASS,)))
-        .join(
-            marks,
-            and_(marks.c.station_id == parts.c.station_id, marks.c.part_id == parts.c.part_id),
-        )
-        .add_columns(marks.c.mark)
-        .where(marks.c.received_us >= since_us, ~_reviewed())
-        .limit(limit)
-    ).all()
+    marked = _marked(connection, names, since_us, limit)
     found = [ReviewItem(PartSummary(*row[:-3]), "marked", None, row[-1]) for row in marked]
     for row in recent:
         cause = _cause(row[3], row[-2], row[-1])
@@ -154,6 +145,31 @@ def read_review_queue(
             found.append(ReviewItem(PartSummary(*row[:-4]), cause, row[-2], row[-1] or ""))
     found.sort(key=lambda each: (each.cause != "marked", -each.part.at_us))
     return tuple(found[:limit])
+
+
+def _marked(
+    connection: Connection, names: frozenset[str] | None, since_us: int, limit: int
+) -> Sequence[Any]:
+    """Return passed parts with a mark and without a review, each with its mark."""
+    made = connection.execute(
+        select(marks.c.station_id, marks.c.part_id)
+        .where(marks.c.received_us >= since_us)
+        .order_by(marks.c.received_us.desc())
+        .limit(limit)
+    ).all()
+    if not made:
+        return ()
+    place = tuple_(parts.c.station_id, parts.c.part_id)
+    return connection.execute(
+        _parts(PartSearch(names, decisions=(Decision.PASS,)))
+        .join(
+            marks,
+            and_(marks.c.station_id == parts.c.station_id, marks.c.part_id == parts.c.part_id),
+        )
+        .add_columns(marks.c.mark)
+        .where(place.in_([tuple(each) for each in made]), ~_reviewed())
+        .order_by(None)
+    ).all()
 
 
 def _cause(decision: str, confidence: float | None, mark: str | None) -> str:
@@ -214,6 +230,10 @@ def _statement(
     if search.part_id is not None:
         search = replace(search, decisions=())
     statement = _parts(search)
+    if search.part_id is not None:
+        # Otherwise SQLite reads all parts in the order of time, to save the sorting of a few.
+        order = (parts.c.at_us + 0, parts.c.journal_id, parts.c.sequence)
+        statement = statement.order_by(None).order_by(*(each.desc() for each in order))
     if search.lot:
         windows = connection.execute(
             select(lot_stations.c.station_id, lot_stations.c.began_us, lot_stations.c.ended_us)

@@ -17,7 +17,6 @@ from bench.central_plant import fill_plant, furnish
 from central.alarms.service import AlarmService
 from central.config.alarms import AlarmsConfig
 from central.config.sections import DatabaseConfig
-from central.config.web import WebConfig
 from central.store.database import Database
 from central.store.schema import migrate
 from central.store.tables import stations
@@ -71,7 +70,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def address(database: Database) -> Iterator[str]:
-    server = WebServer(make_app(database), WebConfig(accounts="off", port=0))
+    server = WebServer(make_app(database), host="127.0.0.1", port=0)
     server.start()
     yield server.address.rstrip("/")
     server.close()

@@ -44,7 +44,7 @@ from central.store.search import (
     iterate_parts,
     read_review_queue,
 )
-from central.store.tables import MINUTE_US, defects, parts
+from central.store.tables import MINUTE_US, defects, marks, parts
 from edge.records import Decision
 
 NOW = 1_800_000_000_000_000
@@ -293,3 +293,17 @@ def test_a_folder_that_cannot_be_made_is_named(source: Path, tmp_path: Path) -> 
     config = BackupConfig(folder=source / "below-a-file")
     with pytest.raises(BackupError, match=r"backup\.folder"):
         BackupService(source, config, lambda: NOW).step()
+
+
+def test_a_passed_part_with_a_mark_is_in_the_queue(plant: Database) -> None:
+    with plant.write() as connection:
+        statement = select(parts.c.part_id).where(
+            parts.c.station_id == 1, parts.c.decision == "PASS"
+        )
+        part_id = connection.execute(statement.limit(1)).scalar_one()
+        head = {"received_us": NOW, "station_id": 1, "journal_id": 1, "run": "aa", "sequence": 1}
+        row = {"part_id": part_id, "mark": "escape", "note": "", "mark_id": "a", "marked_utc": ""}
+        connection.execute(marks.insert().values(**head, **row))
+        first, *_ = read_review_queue(connection, None, NOW - HOUR_US)
+        assert (first.cause, first.mark, first.part.part_id) == ("marked", "escape", part_id)
+        assert all(each.cause != "marked" for each in read_review_queue(connection, None, NOW + 1))
