@@ -15,7 +15,7 @@ from math import ceil, log
 
 import numpy as np
 
-_MOST_STATES = 3_000
+_MOST_STATES = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def design_cusum(normal: float, raised: float, run_length: float) -> CusumDesign
     normal: the rate without an alarm. raised: the rate that is to be detected; both are shares,
     with 0 < normal < raised < 1. run_length: parts between two false alarms, at least 1. Takes up
     to a second where the rates are near each other. Raises ValueError for other numbers, and where
-    the chain would have more than 3,000 states.
+    the chain would have more than 1,500 states.
     """
     return _design(round(normal, 6), round(raised, 6), float(run_length))
 

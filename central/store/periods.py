@@ -11,7 +11,7 @@ from central.figures.charts import ChartGroup
 from central.store.tables import MINUTE_US, drifts, parts, rollups, self_tests, starts
 from edge.records import Decision
 
-_MOST_ROWS = 200_000
+_MOST_ROWS = 20_000
 _TIMED_PARTS = 2_000
 SEVERITY_BINS = 24
 """Bins of the histogram of severities, from 0 to 12."""
@@ -116,7 +116,7 @@ def read_intervals(
 def read_severities(connection: Connection, station_id: int, period: Period) -> dict[int, int]:
     """Return the numbers of rejected parts by the bin of the severity of their worst defect.
 
-    At most the latest 200,000 parts are counted.
+    At most the latest 20,000 parts that did not pass are counted.
     """
     recent = (
         select(parts.c.severity)
