@@ -191,8 +191,8 @@ def test_a_design_has_the_lowest_limit_with_the_budget_and_detects_early() -> No
 
 
 def test_false_alarms_of_simulated_months_are_within_the_limit() -> None:
-    # A part a second for 30 days, 40 stations, in groups of five minutes. The limit on false alarms is
-    # one a month and station.
+    # 40 stations of a part a second for 30 days, in groups of five minutes. The limit on false
+    # alarms is one a month and station.
     month = 30 * 86_400
     design = design_cusum(0.01, 0.02, month)
     random = np.random.default_rng(5)
