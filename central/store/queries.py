@@ -236,7 +236,12 @@ def read_part(connection: Connection, station: str, part_id: int) -> tuple[PartD
     number = connection.execute(select(_number_of(station))).scalar()
     found = _summaries(
         connection,
-        _parts().where(parts.c.station_id == number, parts.c.part_id == part_id).limit(10),
+        # Otherwise SQLite reads all parts in the order of time, to save the sorting of a few.
+        _parts()
+        .where(parts.c.station_id == number, parts.c.part_id == part_id)
+        .order_by(None)
+        .order_by((parts.c.at_us + 0).desc())
+        .limit(10),
     )
     columns = ("kind", "severity", "confidence", "area_px")
     box = ("box_left", "box_top", "box_right", "box_bottom")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
@@ -28,9 +29,24 @@ from central.web.access_api import make_access_api
 from central.web.api import make_api
 from central.web.context import WebContext
 from central.web.guard import HostGuard
+from central.web.plant.alarm_pages import make_alarm_pages
+from central.web.plant.api import make_plant_api
+from central.web.plant.errors import refuse_wrong_values
+from central.web.plant.lot_pages import make_lot_pages
+from central.web.plant.metrics import make_metrics
+from central.web.plant.part_pages import make_part_pages
+from central.web.plant.station_pages import make_station_pages
 from central.web.routes import make_pages
 
 _STATIC = Path(__file__).parent / "static"
+_PLANT = (
+    make_plant_api,
+    make_metrics,
+    make_station_pages,
+    make_part_pages,
+    make_lot_pages,
+    make_alarm_pages,
+)
 LOCAL_WEB = WebConfig(accounts="off")
 """The pages of one machine, without accounts."""
 
@@ -44,15 +60,17 @@ def make_app(
     *,
     web: WebConfig = LOCAL_WEB,
     openid: OpenIdConfig | None = None,
+    pictures: Path | None = None,
     now_us: Callable[[], int] = _system_clock,
 ) -> FastAPI:
     """Return the application. The thread of its live wall runs between startup and shutdown.
 
     web: how people log in; by default only this machine reaches the pages, without a login.
-    now_us: the clock, in microseconds since 1970 UTC.
+    pictures: the folder of received pictures; None: there is none. now_us: the clock, in
+    microseconds since 1970 UTC.
     """
     client = None if openid is None else OpenIdClient(openid)
-    context = WebContext.make(database, now_us, web, client)
+    context = WebContext.make(database, now_us, web, client, pictures)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,6 +100,8 @@ def make_app(
         app.include_router(router)
     for module in (login, account_pages, admin_pages, line_pages, request_pages):
         app.include_router(module.router)
+    for make in _PLANT:
+        app.include_router(make(context))
     check_routes(app)
     # The last one added is the first one that a request meets.
     if web.behind_proxy:
@@ -91,6 +111,7 @@ def make_app(
     app.add_exception_handler(DBAPIError, _database_failed)
     app.add_exception_handler(NotLoggedInError, _not_logged_in)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, refuse_wrong_values)
     return app
 
 

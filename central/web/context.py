@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
@@ -11,6 +12,7 @@ from jinja2 import Environment
 from central.access.caller import Caller
 from central.access.openid import OpenIdClient
 from central.access.permissions import Permission
+from central.alarms.records import ShownAlarm, read_alarms
 from central.config.web import WebConfig
 from central.store.database import Database
 from central.store.queries import StationSummary, read_wall
@@ -22,7 +24,8 @@ from central.web.pages import make_templates
 class WebContext:
     """The database, the clock, the templates, the live wall, and how people log in.
 
-    now_us: the clock, in microseconds since 1970 UTC. openid: None: only local accounts.
+    now_us: the clock, in microseconds since 1970 UTC. openid: None: only local accounts. pictures:
+    the folder of received pictures; None: there is none.
     """
 
     database: Database
@@ -31,6 +34,7 @@ class WebContext:
     live: LiveWall
     web: WebConfig
     openid: OpenIdClient | None = None
+    pictures: Path | None = None
 
     @classmethod
     def make(
@@ -39,15 +43,17 @@ class WebContext:
         now_us: Callable[[], int],
         web: WebConfig,
         openid: OpenIdClient | None = None,
+        pictures: Path | None = None,
     ) -> WebContext:
         """Return the context of an application. Its live wall is not started."""
         templates = make_templates()
 
         def render(view: View) -> str:
-            stations = read_stations(database, now_us(), view)
-            return templates.get_template("wall_stations.html").render(stations=stations)
+            return templates.get_template("wall_stations.html").render(
+                stations=read_stations(database, now_us(), view), alarms=read_firing(database, view)
+            )
 
-        return cls(database, now_us, templates, LiveWall(render), web, openid)
+        return cls(database, now_us, templates, LiveWall(render), web, openid, pictures)
 
     def page(
         self, template: str, caller: Caller | None = None, status: int = 200, **values: object
@@ -60,6 +66,12 @@ class WebContext:
             person=caller, Permission=Permission, **values
         )
         return HTMLResponse(text, status)
+
+
+def read_firing(database: Database, view: View) -> tuple[ShownAlarm, ...]:
+    """Return the alarms at the stations of a view, the worst first. Raises StoreError."""
+    with database.read() as connection:
+        return read_alarms(connection, view)
 
 
 def read_stations(database: Database, now_us: int, view: View) -> tuple[StationSummary, ...]:

@@ -20,7 +20,11 @@ def make_templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=format_percent, number=format_number, moment=format_moment, iso=format_iso
+        percent=format_percent,
+        number=format_number,
+        moment=format_moment,
+        iso=format_iso,
+        short=format_short,
     )
     return environment
 
@@ -33,6 +37,11 @@ def format_percent(share: float | None) -> str:
 def format_number(value: float | None, digits: int = 1) -> str:
     """Return a number with some digits behind the point; a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def format_short(value: float) -> str:
+    """Return a number in the shortest form."""
+    return f"{value:.6g}"
 
 
 def format_moment(at_us: int | None) -> str:

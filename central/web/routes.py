@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from central.access.caller import Caller
 from central.access.permissions import Permission
-from central.web.access import find_caller, require
-from central.web.api import BeforeQuery, SeesStations, find_part, find_parts
-from central.web.context import WebContext, read_stations
-from edge.records import Decision
+from central.web.access import find_caller
+from central.web.api import SeesStations
+from central.web.context import WebContext, read_firing, read_stations
 
-PARTS_PER_PAGE = 50
 RECHECK_US = 15_000_000
 """The time after which a live page looks at the rights of its reader again."""
-
-SeesParts = Annotated[Caller, require(Permission.SEE_PARTS)]
 
 
 def make_pages(context: WebContext) -> APIRouter:
@@ -32,7 +26,8 @@ def make_pages(context: WebContext) -> APIRouter:
     def wall(caller: SeesStations) -> HTMLResponse:
         view = caller.stations(Permission.SEE_STATIONS)
         stations = read_stations(context.database, context.now_us(), view)
-        return context.page("wall.html", caller, stations=stations)
+        alarms = read_firing(context.database, view)
+        return context.page("wall.html", caller, stations=stations, alarms=alarms)
 
     @router.get("/live/wall", response_class=EventSourceResponse)
     async def live_wall(request: Request, caller: SeesStations) -> AsyncIterator[ServerSentEvent]:
@@ -45,18 +40,5 @@ def make_pages(context: WebContext) -> APIRouter:
                 if found is None or found.stations(Permission.SEE_STATIONS) != view:
                     return  # the browser connects again, with its new rights
             yield ServerSentEvent(event="wall", raw_data=text)
-
-    @router.get("/stations/{station}")
-    def station_parts(
-        station: str, caller: SeesParts, before: BeforeQuery = None, every: bool = False
-    ) -> HTMLResponse:
-        decisions = [] if every else [Decision.REJECT, Decision.UNKNOWN]
-        found = find_parts(context, station, before, decisions, PARTS_PER_PAGE)
-        return context.page("station.html", caller, station=station, parts=found, every=every)
-
-    @router.get("/stations/{station}/parts/{part_id}")
-    def part(station: str, part_id: int, caller: SeesParts) -> HTMLResponse:
-        found = find_part(context, station, part_id)
-        return context.page("part.html", caller, station=station, found=found)
 
     return router

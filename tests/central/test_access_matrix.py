@@ -108,7 +108,14 @@ def test_routes_that_are_open_to_all_are_these(app: FastAPI) -> None:
         for _, route in routes_of(app)
         if any(isinstance(each, NoRequirement) for each in declared_access(route))
     }
-    assert found == {"/api/health", "/login", "/login/openid", "/login/openid/return"}
+    assert found == {
+        "/api/health",
+        "/health/live",
+        "/health/ready",
+        "/login",
+        "/login/openid",
+        "/login/openid/return",
+    }
 
 
 def test_route_that_declares_nothing_is_refused(app: FastAPI) -> None:

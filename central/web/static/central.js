@@ -35,6 +35,25 @@ function watch(target) {
   });
 }
 
+// The server has times in UTC. A form shows and takes them in the time zone of the browser.
+function localMoments(form) {
+  const pad = (number) => String(number).padStart(2, "0");
+  for (const each of form.querySelectorAll("input[type=datetime-local]")) {
+    if (!each.value) continue;
+    const at = new Date(each.value + "Z");
+    each.value = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}T${pad(at.getHours())}:${pad(at.getMinutes())}`;
+  }
+  form.addEventListener("formdata", (event) => {
+    for (const each of form.querySelectorAll("input[type=datetime-local]")) {
+      if (each.value) event.formData.set(each.name, new Date(each.value).toISOString().slice(0, 16));
+    }
+  });
+}
+
+for (const each of document.querySelectorAll("form[data-moments]")) localMoments(each);
+for (const each of document.querySelectorAll(".pages a")) {
+  if (each.pathname === location.pathname) each.setAttribute("aria-current", "page");
+}
 showTimes(document);
 const wall = document.querySelector("[data-live]");
 if (wall) watch(wall);

@@ -1,0 +1,1 @@
+"""Alarms: rules on figures, their states, and messages to people and programs."""

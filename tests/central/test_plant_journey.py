@@ -1,0 +1,174 @@
+"""People at the pages of the central system in real Chromium, on a phone and at a desk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import update
+
+from bench.central_plant import fill_plant, furnish
+from central.alarms.service import AlarmService
+from central.config.alarms import AlarmsConfig
+from central.config.sections import DatabaseConfig
+from central.store.database import Database
+from central.store.schema import migrate
+from central.store.tables import stations
+from central.web.app import make_app
+from central.web.server import WebServer
+from tests.support.label_browser import DESKTOP, PHONE
+
+AXE = Path(__file__).parents[1] / "support" / "axe" / "axe.min.js"
+WALL = (3840, 2160)
+PAGES = (
+    "/",
+    "/stations/press-1",
+    "/parts",
+    "/review",
+    "/pareto",
+    "/fleet",
+    "/lots",
+    "/lots?lot=4711",
+    "/guidance?kind=scratch",
+    "/alarms",
+)
+pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = Path("/usr/bin/chromium")
+    if not chromium.exists():
+        pytest.skip("Chromium is not installed (apt install chromium)")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=str(chromium), args=flags)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(DatabaseConfig(path=tmp_path / "central.db"))
+    migrate(opened)
+    fill_plant(opened, now_us(), hours=9, per_minute=4)
+    furnish(opened, now_us())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def address(database: Database) -> Iterator[str]:
+    server = WebServer(make_app(database), host="127.0.0.1", port=0)
+    server.start()
+    yield server.address.rstrip("/")
+    server.close()
+
+
+@contextmanager
+def page_of(browser: Any, size: tuple[int, int], **options: Any) -> Iterator[Any]:
+    """A page whose browser must not complain, neither about scripts nor about the policy."""
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
+    faults: list[str] = []
+    try:
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda text: text.type == "error" and faults.append(text.text))
+        yield page
+        assert not faults
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [(PHONE, "dark"), (DESKTOP, "light"), (WALL, "dark")],
+    ids=["phone-dark", "desk-light", "wall-dark"],
+)
+def test_pages_fit_and_have_no_violation(
+    browser: Any, address: str, size: tuple[int, int], scheme: str
+) -> None:
+    with page_of(browser, size, color_scheme=scheme) as page:
+        for path in PAGES:
+            page.goto(address + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
+            # The policy of the pages refuses a foreign script; the debugger may evaluate one.
+            page.evaluate(AXE.read_text(encoding="utf-8"))
+            found = page.evaluate("axe.run()")["violations"]
+            assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], path
+
+
+def test_charts_are_drawn(browser: Any, address: str) -> None:
+    with page_of(browser, DESKTOP) as page:
+        page.goto(f"{address}/stations/press-1?hours=8")
+        assert page.locator(".chart canvas").count() == 2
+        drawn = page.locator(".chart canvas").first.evaluate(
+            "each => each.getContext('2d').getImageData(0, 0, each.width, each.height)"
+            ".data.some((value) => value !== 0)"
+        )
+        assert drawn
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.wait_for_function("document.querySelector('.chart canvas').clientWidth < 390")
+
+
+def test_a_lot_guidance_and_a_review_by_keyboard_and_form(browser: Any, address: str) -> None:
+    with page_of(browser, PHONE, timezone_id="Europe/Berlin") as page:
+        page.goto(f"{address}/lots")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+        page.get_by_label("Lot", exact=True).fill("4713")
+        page.get_by_label("press-2").check()
+        hour_ago = datetime.now(ZoneInfo("Europe/Berlin")) - timedelta(hours=1)
+        page.get_by_label("From (empty: now)").fill(f"{hour_ago:%Y-%m-%dT%H:%M}")
+        page.get_by_role("button", name="Begin this lot").click()
+        page.get_by_role("link", name="4713").click()
+        # An hour at 4 parts a minute: the time of the browser's zone was understood.
+        parts = int(page.locator(".strip dd").nth(1).inner_text())
+        assert 230 <= parts <= 250
+        page.goto(f"{address}/guidance?kind=burr")
+        page.get_by_label("Guidance for the people at the line").fill("File the edge.")
+        page.get_by_role("button", name="Save as version 1").click()
+        page.get_by_text("File the edge.").wait_for()
+        page.goto(f"{address}/review")
+        card = page.locator("article").first
+        name = card.get_attribute("aria-label")
+        card.get_by_role("button", name="correct").click()
+        page.wait_for_load_state()
+        assert page.get_by_label(str(name), exact=True).count() == 0
+
+
+def test_an_alarm_appears_on_the_wall_by_itself_and_is_acknowledged(
+    browser: Any, address: str, database: Database
+) -> None:
+    clock = [now_us()]
+    alarms = AlarmService(
+        database, AlarmsConfig(), disk=None, certificates=(), now_us=lambda: clock[0]
+    )
+    with page_of(browser, DESKTOP) as page:
+        page.goto(address)
+        assert page.locator(".alarms").count() == 0
+        with database.write() as connection:
+            connection.execute(update(stations).values(seen_us=1, status_us=1))
+        alarms.evaluate()
+        clock[0] += 40_000_000
+        alarms.evaluate()
+        page.locator(".alarms li.critical").first.wait_for()
+        page.goto(f"{address}/alarms")
+        page.get_by_label("Note").first.fill("I look at it")
+        page.get_by_role("button", name="Acknowledge").first.click()
+        page.get_by_text("I look at it").wait_for()
+        page.goto(address)
+        page.locator(".alarms li.acknowledged").first.wait_for()
