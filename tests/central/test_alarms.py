@@ -235,7 +235,7 @@ def test_pauses_grow_and_end(plant: Database) -> None:
 
 
 class Webhook:
-    """A receiver of webhooks that answers as it is told and keeps what it received."""
+    """A receiver of webhooks that answers with a chosen status and keeps what it received."""
 
     def __init__(self) -> None:
         self.status = 200
