@@ -113,9 +113,8 @@ def _fill_station(
             kinds.setdefault((number, at_us // MINUTE_US, name), {"rejected": 0, "defects": 0})
             for column in ("rejected", "defects"):
                 kinds[number, at_us // MINUTE_US, name][column] += 1
-            action_rows.append(
-                (*head, at_us + 400_000, each + 1, "ejected", "verdict", 80.0, 20000)
-            )
+            late = (at_us + 400_000, each + 1, "ejected", "verdict", 80.0, 20000)
+            action_rows.append((*head, *late))
         sums = minutes.setdefault((number, at_us // MINUTE_US, bundle), {})
         column = {"PASS": "passed", "REJECT": "rejected", "UNKNOWN": "unknown"}[decision]
         for key in ("inspected", column):

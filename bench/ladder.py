@@ -49,7 +49,7 @@ _PLOTTED = (("image_ap", "image AP"), ("pixel_f1", "pixel F1 at T"))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LadderPlace:
     """A method on a data set: mean and standard deviation of its figures over the seeds.
 
     None where a figure is not known, or for the deviation of one seed.
@@ -62,7 +62,7 @@ class Place:
     deviations: dict[str, float | None]
 
 
-def places(measured: Sequence[MethodFigures]) -> dict[str, tuple[Place, ...]]:
+def places(measured: Sequence[MethodFigures]) -> dict[str, tuple[LadderPlace, ...]]:
     """Return the methods of each data set, by its name, in their first order."""
     found: dict[str, dict[str, list[MethodFigures]]] = {}
     for each in measured:
@@ -73,14 +73,14 @@ def places(measured: Sequence[MethodFigures]) -> dict[str, tuple[Place, ...]]:
     }
 
 
-def _place(method: str, some: Sequence[MethodFigures]) -> Place:
+def _place(method: str, some: Sequence[MethodFigures]) -> LadderPlace:
     columns = {
         name: [value for each in some if (value := getattr(each, name)) is not None]
         for name in ("ms", *(name for name, _ in _PLOTTED))
     }
     means = {name: mean(values) if values else None for name, values in columns.items()}
     spreads = {name: stdev(values) if len(values) > 1 else None for name, values in columns.items()}
-    return Place(method, len(some), means.pop("ms"), means, spreads)
+    return LadderPlace(method, len(some), means.pop("ms"), means, spreads)
 
 
 def render(
@@ -107,7 +107,7 @@ def render(
     return page.page("Accuracy against time", sections)
 
 
-def _plot(data: str, some: Sequence[Place], name: str, words: str) -> str:
+def _plot(data: str, some: Sequence[LadderPlace], name: str, words: str) -> str:
     points = [
         (each.method, each.ms, value)
         for each in some
