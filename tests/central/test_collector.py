@@ -12,7 +12,7 @@ from sqlalchemy import event as sqlalchemy_event
 
 from central.collector.collector import Collector
 from central.collector.inbox import MessageInbox, ReceivedMessage
-from central.collector.statements import StatementTimes
+from central.collector.statements import DueStatements
 from central.config.sections import BrokerConfig, CollectorConfig, RetentionConfig
 from central.store.database import Database
 from edge.sim.broker import EmbeddedBroker
@@ -159,7 +159,7 @@ def test_a_batch_ends_by_size_by_time_and_by_quiet() -> None:
 
 
 def test_statements_are_limited_by_time_for_each_journal() -> None:
-    schedule = StatementTimes(1.0)
+    schedule = DueStatements(1.0)
     one, other = ("press-3", "a"), ("press-3", "b")
     schedule.add([one])
     assert schedule.due(100.0) == [one]
