@@ -154,6 +154,19 @@ def test_shipped_template_has_every_key() -> None:
     assert {f"{key} = " in shown for key, _ in OPENID} == {True}
 
 
+def test_shipped_template_is_valid_and_has_every_key_of_every_section() -> None:
+    path = Path(__file__).parents[2] / "firmware-config" / "central.toml"
+    text = path.read_text("utf-8")
+    assert parse_central(text, path) == parse_central("", path)
+    for section, field in CentralConfig.model_fields.items():
+        if section == "openid":
+            continue
+        part = text.partition(f"[{section}]\n")[2].partition("\n[")[0]
+        assert field.annotation is not None
+        for key in field.annotation.model_fields:
+            assert f"\n{key} = " in f"\n{part}" or f"\n#: {key} = " in f"\n{part}", key
+
+
 def test_accounts_are_on_by_default() -> None:
     assert CentralConfig().web.accounts == "on"
 
