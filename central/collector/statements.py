@@ -13,39 +13,12 @@ from central.store.tables import journals, stations
 from edge.clock import utc_now
 from edge.events.committed import CommittedStatement
 from edge.events.payload import Topics
+from edge.receiver import DueStatements
 
 MOST_JOURNALS = 16
 """The journals of a station that get a statement after a connect: the latest ones."""
 
 _UNKNOWN = CoverageStatement(0, 0, ())
-
-
-class DueStatements:
-    """The journals whose statement is due, each at most once per interval. For one thread."""
-
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._waiting: dict[JournalKey, None] = {}
-        self._published_s: dict[JournalKey, float] = {}
-
-    def add(self, keys: Iterable[JournalKey]) -> None:
-        """Note that the journals need a statement."""
-        self._waiting.update(dict.fromkeys(keys))
-
-    def due(self, now_s: float) -> list[JournalKey]:
-        """Return the journals whose statement may be published now, oldest first."""
-        limit_s = now_s - self._interval_s
-        return [
-            key for key in self._waiting if self._published_s.get(key, -self._interval_s) <= limit_s
-        ]
-
-    def published(self, key: JournalKey, now_s: float) -> None:
-        """Note that the statement of a journal was published."""
-        self._waiting.pop(key, None)
-        self._published_s[key] = now_s
-        if len(self._published_s) > 2 * len(self._waiting) + 4096:
-            limit_s = now_s - self._interval_s
-            self._published_s = {k: at for k, at in self._published_s.items() if at > limit_s}
 
 
 class StatementPublisher:

@@ -6,17 +6,17 @@ client.
 """
 
 from edge.receiver.receiver import ReceivedEvent, Receiver
-from edge.receiver.statement import StatementTimes, committed_statement
+from edge.receiver.statement import DueStatements, committed_statement
 from edge.receiver.stream import Conflict, JournalCoverage, RunCoverage
 from edge.receiver.subscriber import Subscriber
 
 __all__ = [
     "Conflict",
+    "DueStatements",
     "JournalCoverage",
     "ReceivedEvent",
     "Receiver",
     "RunCoverage",
-    "StatementTimes",
     "Subscriber",
     "committed_statement",
 ]

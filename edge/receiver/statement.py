@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Iterable
 
 from edge.clock import utc_now
 from edge.events.committed import MAX_RANGES, CommittedRange, CommittedStatement
@@ -12,34 +12,41 @@ from edge.receiver.stream import JournalCoverage
 STATE_S = 1.0
 """Least time between two statements on one journal, in seconds."""
 
-_MAX_JOURNALS = 65_536
+JournalKey = tuple[str, str]
+"""A station, and the UUID of one of its journals."""
+
+_KEPT_TIMES = 4096
 
 
-class StatementTimes:
-    """Remembers the journals on which a statement is due. For one thread at a time."""
+class DueStatements:
+    """The journals whose statement is due, each at most once per interval. For one thread.
 
-    def __init__(self) -> None:
-        self._due: dict[tuple[str, str], None] = {}
-        self._stated_s: OrderedDict[tuple[str, str], float] = OrderedDict()
+    A key is a station and the UUID of one of its journals.
+    """
 
-    def mark(self, station: str, journal: str) -> None:
-        """Record that an event, or a repeat of one, arrived, or that the station connected."""
-        self._due[station, journal] = None
+    def __init__(self, interval_s: float = STATE_S) -> None:
+        self._interval_s = interval_s
+        self._waiting: dict[JournalKey, None] = {}
+        self._published_s: dict[JournalKey, float] = {}
 
-    def take_due(self, now_s: float) -> list[tuple[str, str]]:
-        """Return stations and journals to state now, each STATE_S after its last statement."""
-        due = [
-            each
-            for each in self._due
-            if now_s - self._stated_s.get(each, now_s - STATE_S) >= STATE_S
+    def add(self, keys: Iterable[JournalKey]) -> None:
+        """Record that the journals need a statement."""
+        self._waiting.update(dict.fromkeys(keys))
+
+    def due(self, now_s: float) -> list[JournalKey]:
+        """Return the journals whose statement may be published now, oldest first."""
+        limit_s = now_s - self._interval_s
+        return [
+            key for key in self._waiting if self._published_s.get(key, -self._interval_s) <= limit_s
         ]
-        for each in due:
-            del self._due[each]
-            self._stated_s[each] = now_s
-            self._stated_s.move_to_end(each)
-        while len(self._stated_s) > _MAX_JOURNALS:
-            self._stated_s.popitem(last=False)
-        return due
+
+    def published(self, key: JournalKey, now_s: float) -> None:
+        """Record that the statement on a journal was published."""
+        self._waiting.pop(key, None)
+        self._published_s[key] = now_s
+        if len(self._published_s) > 2 * len(self._waiting) + _KEPT_TIMES:
+            limit_s = now_s - self._interval_s
+            self._published_s = {k: at for k, at in self._published_s.items() if at > limit_s}
 
 
 def committed_statement(coverage: JournalCoverage, *, central: str = "") -> CommittedStatement:

@@ -22,7 +22,7 @@ from edge.events.event import StatusEvent
 from edge.events.identity import EventIdentity
 from edge.events.payload import Topics
 from edge.receiver.receiver import ReceivedEvent, Receiver
-from edge.receiver.statement import StatementTimes, committed_statement
+from edge.receiver.statement import DueStatements, committed_statement
 from edge.receiver.stream import JournalCoverage
 from edge.uplink.backoff import Backoff
 from edge.uplink.client import make_client
@@ -83,7 +83,7 @@ class Subscriber:
         self._subscribed = threading.Event()
         self._client_id = client_id
         self._states_as = states_as
-        self._schedule = None if states_as is None else StatementTimes()
+        self._schedule = None if states_as is None else DueStatements()
         self._had_session = False
         self._refused = 0
 
@@ -125,7 +125,8 @@ class Subscriber:
         """Publish the statements that are due."""
         if self._schedule is None or not self._subscribed.is_set():
             return
-        due = self._schedule.take_due(time.monotonic())
+        now_s = time.monotonic()
+        due = self._schedule.due(now_s)
         if not due:
             return
         known = {(one.station, one.journal): one for one in self._receiver.coverage()}
@@ -136,6 +137,7 @@ class Subscriber:
             )
             topic = Topics(station, self._broker.topic_prefix).committed(journal)
             client.publish(topic, statement.model_dump_json().encode(), qos=1, retain=True)
+            self._schedule.published((station, journal), now_s)
 
     def _connect(self) -> mqtt.Client:
         broker = self._broker
@@ -198,8 +200,7 @@ class Subscriber:
             log.warning("subscribed_with_qos_0: the broker stores no events while this is offline")
         self._subscribed.set()
         if self._schedule is not None:
-            for each in self._receiver.coverage():
-                self._schedule.mark(each.station, each.journal)
+            self._schedule.add((each.station, each.journal) for each in self._receiver.coverage())
 
     def _on_disconnect(
         self,
@@ -225,7 +226,7 @@ class Subscriber:
         if self._schedule is not None:
             # A repeat too: the station may have sent it to learn whether this system is there.
             identity = received.identity if received else _identity(message)
-            self._schedule.mark(_station(message), identity.journal)
+            self._schedule.add([(_station(message), identity.journal)])
 
     def _on_status_message(
         self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage
@@ -240,7 +241,7 @@ class Subscriber:
             return
         self._on_status(status)
         if self._schedule is not None and status.journal:
-            self._schedule.mark(status.station, status.journal)
+            self._schedule.add([(status.station, status.journal)])
 
     def _refuse(self, message: mqtt.MQTTMessage, reason: str) -> None:
         self._refused += 1

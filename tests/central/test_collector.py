@@ -12,9 +12,9 @@ from sqlalchemy import event as sqlalchemy_event
 
 from central.collector.collector import Collector
 from central.collector.inbox import MessageInbox, ReceivedMessage
-from central.collector.statements import DueStatements
 from central.config.sections import BrokerConfig, CollectorConfig, RetentionConfig
 from central.store.database import Database
+from edge.receiver import DueStatements
 from edge.sim.broker import EmbeddedBroker
 from tests.support.brokers import Mosquitto, needs_mosquitto, wait_for
 from tests.support.central_events import JOURNAL, RUN, message, stored
