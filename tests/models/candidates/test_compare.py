@@ -224,7 +224,7 @@ class _StoppedError(Exception):
     """In place of a minute's training."""
 
 
-def _stop(*_: object) -> None:
+def _stop(*_: object, **__: object) -> None:
     raise _StoppedError
 
 
