@@ -25,9 +25,7 @@ def configured(package: str = "models") -> dict[str, Any]:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     contracts = tomllib.loads(text)["tool"]["importlinter"]["contracts"]
     (contract,) = (
-        one
-        for one in contracts
-        if one["type"] == "allowed" and one["source_modules"] == [package]
+        one for one in contracts if one["type"] == "allowed" and one["source_modules"] == [package]
     )
     return dict(contract)
 
