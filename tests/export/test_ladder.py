@@ -150,7 +150,7 @@ def test_the_export_records_and_shows_whether_the_budget_is_met(
 ) -> None:
     record = Run(tiny_run).record().model_copy(update={"budget": budget(10_000.0)})
     monkeypatch.setattr(Run, "record", lambda _: record)
-    monkeypatch.setattr("export.job.build_bundle", lambda *_: exported)
+    monkeypatch.setattr("export.job.build_bundle", lambda *_, **__: exported)
     monkeypatch.setattr("export.job.write_export", lambda *_: None)
     monkeypatch.setattr("export.budget.SECONDS", 0.05)
     pages: list[str] = []
