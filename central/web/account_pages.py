@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Path, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import select
 from starlette.responses import Response
@@ -18,12 +18,11 @@ from central.access.throttle import begin_attempt, end_attempt
 from central.access.tokens import MAX_DAYS, add_token, read_tokens, remove_token
 from central.store.access_tables import users
 from central.web.access import Context, require_login, session_cookie
-from central.web.context import WebContext
+from central.web.context import RowNumber, WebContext
 from edge.errors import UsageError
 
 _SEE_OTHER = 303
 
-NumberPath = Annotated[int, Path(ge=1, le=(1 << 63) - 1)]
 LoggedIn = Annotated[Caller, require_login()]
 PasswordForm = Annotated[str, Form(max_length=4 * MAX_CHARS)]
 
@@ -127,7 +126,7 @@ def create_token(
 
 @router.post("/account/tokens/{token_id}/remove")
 def delete_token(
-    context: Context, request: Request, caller: LoggedIn, token_id: NumberPath
+    context: Context, request: Request, caller: LoggedIn, token_id: RowNumber
 ) -> Response:
     """Remove an own API token."""
     _check_own(caller)

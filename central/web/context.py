@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
@@ -18,6 +20,9 @@ from central.store.database import Database
 from central.store.queries import StationSummary, read_wall
 from central.web.live import LiveWall, View
 from central.web.pages import make_templates
+
+RowNumber = Annotated[int, PathParameter(ge=0, le=(1 << 63) - 1)]
+"""The number of a row in an address, within the integers of both databases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Path, Query
+from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from starlette.responses import Response
 
@@ -25,7 +25,7 @@ from central.access.caller import Caller
 from central.access.permissions import Permission
 from central.web.access import Context, require, require_login
 from central.web.account_pages import actor_of
-from central.web.context import WebContext
+from central.web.context import RowNumber, WebContext
 from edge.errors import UsageError
 
 ENTRIES_PER_PAGE = 100
@@ -36,7 +36,6 @@ Step = Callable[[AuditedChange], None]
 LoggedIn = Annotated[Caller, require_login()]
 SeesAudit = Annotated[Caller, require(Permission.SEE_AUDIT)]
 DeletesData = Annotated[Caller, require(Permission.DELETE_DATA)]
-NumberPath = Annotated[int, Path(ge=1, le=_MAX)]
 
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -65,13 +64,13 @@ def requests_page(context: Context, caller: LoggedIn) -> Response:
 
 
 @router.post("/requests/{request_id}/approve")
-def approve(request_id: NumberPath, context: Context, caller: LoggedIn) -> Response:
+def approve(request_id: RowNumber, context: Context, caller: LoggedIn) -> Response:
     """Run the action of a request."""
     return _decide(context, caller, lambda change: REQUESTS.approve(change, caller, request_id))
 
 
 @router.post("/requests/{request_id}/refuse")
-def refuse(request_id: NumberPath, context: Context, caller: LoggedIn) -> Response:
+def refuse(request_id: RowNumber, context: Context, caller: LoggedIn) -> Response:
     """Refuse or withdraw a request."""
     return _decide(context, caller, lambda change: REQUESTS.refuse(change, caller, request_id))
 

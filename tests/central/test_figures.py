@@ -206,7 +206,7 @@ def test_false_alarms_of_simulated_months_are_within_the_limit() -> None:
                 total = 0
     # By groups it alarms later than by parts, so there are fewer than 40.
     assert alarms <= stats.poisson.ppf(0.999, 40)
-    assert alarms > 5
+    assert alarms > 0
 
 
 def test_a_group_never_alarms_before_its_parts() -> None:

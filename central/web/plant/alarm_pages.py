@@ -25,7 +25,7 @@ from central.alarms.records import (
 from central.alarms.rules import RULES, VALUES
 from central.store.judgements import JudgementError
 from central.web.access import require
-from central.web.context import WebContext
+from central.web.context import RowNumber, WebContext
 from central.web.plant.fleet import read_fleet
 from central.web.plant.forms import Form, change, see_other
 from central.web.plant.queries import scope_of
@@ -97,7 +97,7 @@ def _add_alarms_page(router: APIRouter, context: WebContext) -> None:
 
 def _add_acknowledge(router: APIRouter, context: WebContext) -> None:
     @router.post("/alarms/{number}/acknowledge")
-    def acknowledge(caller: Acknowledge, number: int, form: Form) -> Response:
+    def acknowledge(caller: Acknowledge, number: RowNumber, form: Form) -> Response:
         check_alarm_scope(context, caller, Permission.ACKNOWLEDGE_ALARMS, number)
         change(
             context,
@@ -132,7 +132,7 @@ def _add_mute(router: APIRouter, context: WebContext) -> None:
 
 def _add_unmute(router: APIRouter, context: WebContext) -> None:
     @router.post("/alarms/mutes/{number}/end")
-    def unmute(caller: MuteAlarms, number: int, form: Form) -> Response:
+    def unmute(caller: MuteAlarms, number: RowNumber, form: Form) -> Response:
         now_us = context.now_us()
         with context.database.read() as connection:
             own = [each for each in read_mutes(connection, now_us) if each.number == number]

@@ -24,7 +24,7 @@ from central.store.lots import (
 from central.store.queries import PartSummary
 from central.store.search import PartSearch, TooWideSearchError, find_parts, iterate_parts
 from central.web.access import require
-from central.web.context import WebContext
+from central.web.context import RowNumber, WebContext
 from central.web.plant.alarm_pages import check_alarm_scope
 from central.web.plant.exports import csv_lines, parquet_bytes
 from central.web.plant.figures import StationFigures, read_figures
@@ -215,7 +215,7 @@ def _add_lots(router: APIRouter, context: WebContext) -> None:
         return Stored(number=number)
 
     @router.post("/lots/{number}/end", tags=["lots"])
-    def finish_lot(caller: EditLots, number: int) -> Stored:
+    def finish_lot(caller: EditLots, number: RowNumber) -> Stored:
         """End a lot now."""
         check_lot(context, caller, number)
         now_us = context.now_us()
@@ -261,7 +261,9 @@ def _add_alarms(router: APIRouter, context: WebContext) -> None:
             return read_alarms(connection, scope_of(caller, Permission.SEE_ALARMS), is_open=is_open)
 
     @router.post("/alarms/{number}/acknowledge", tags=["alarms"])
-    def acknowledge(request: Request, caller: Acknowledge, number: int, body: NoteBody) -> Stored:
+    def acknowledge(
+        request: Request, caller: Acknowledge, number: RowNumber, body: NoteBody
+    ) -> Stored:
         """Acknowledge a firing alarm."""
         check_alarm_scope(context, caller, Permission.ACKNOWLEDGE_ALARMS, number)
         change(

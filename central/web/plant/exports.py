@@ -46,14 +46,14 @@ def csv_lines(parts: Iterator[PartSummary]) -> Iterator[str]:
 def parquet_bytes(parts: Iterator[PartSummary]) -> Iterator[bytes]:
     """Yield a Parquet file in pieces, from a temporary file that is removed at the end.
 
-    ``at`` is a time in microseconds, UTC. Raises HTTPException 501 where pyarrow is not installed.
+    ``at`` is a time in microseconds, UTC. Raises HTTPException 404 where pyarrow is not installed.
     """
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise HTTPException(
-            501, "Parquet needs pyarrow at the central system: pip install 'outfeed[parquet]'"
+            404, "Parquet needs pyarrow at the central system: pip install 'outfeed[parquet]'"
         ) from error
     schema = pyarrow.schema(
         [

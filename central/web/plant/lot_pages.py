@@ -20,7 +20,7 @@ from central.store.judgements import (
 from central.store.lots import LotEntry, begin_lot, end_lot, read_lots, remove_lot, trace_lot
 from central.store.tables import DAY_US, MINUTE_US
 from central.web.access import require
-from central.web.context import WebContext
+from central.web.context import RowNumber, WebContext
 from central.web.plant.fleet import read_fleet
 from central.web.plant.forms import Form, change, see_other
 from central.web.plant.queries import scope_of
@@ -114,7 +114,7 @@ def _add_add_lot(router: APIRouter, context: WebContext) -> None:
 
 def _add_finish_lot(router: APIRouter, context: WebContext) -> None:
     @router.post("/lots/{number}/end")
-    def finish_lot(caller: EditLots, number: int, form: Form) -> Response:
+    def finish_lot(caller: EditLots, number: RowNumber, form: Form) -> Response:
         check_lot(context, caller, number)
         now_us = context.now_us()
         change(
@@ -129,7 +129,7 @@ def _add_finish_lot(router: APIRouter, context: WebContext) -> None:
 
 def _add_drop_lot(router: APIRouter, context: WebContext) -> None:
     @router.post("/lots/{number}/remove")
-    def drop_lot(caller: EditLots, number: int, form: Form) -> Response:
+    def drop_lot(caller: EditLots, number: RowNumber, form: Form) -> Response:
         check_lot(context, caller, number)
         change(
             context,
