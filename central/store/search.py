@@ -87,14 +87,19 @@ def find_parts(
 
     Takes an index for each search: passed parts need a station or a lot. Raises TooWideSearchError.
     """
-    if search.part_id is None and not search.lot and search.stations is None and _passed(search):
-        raise TooWideSearchError("passed parts are searched by station or by lot: name one of them")
+    check_width(search)
     rows = connection.execute(_statement(connection, search, after).limit(limit + 1)).all()
     found = tuple(PartSummary(*row[:-2]) for row in rows[:limit])
     if len(rows) <= limit:
         return FoundParts(found, None)
     last = rows[limit - 1]
     return FoundParts(found, PartPosition(found[-1].at_us, *last[-2:]))
+
+
+def check_width(search: PartSearch) -> None:
+    """Raise TooWideSearchError for a search of passed parts at all stations and in all lots."""
+    if search.part_id is None and not search.lot and search.stations is None and _passed(search):
+        raise TooWideSearchError("passed parts are searched by station or by lot: name one of them")
 
 
 def iterate_parts(database: Database, search: PartSearch) -> Iterator[PartSummary]:

@@ -250,6 +250,9 @@ def test_csv_has_every_part_and_no_formula(client: TestClient, database: Databas
     (odd,) = [each for each in rows if each["part_id"] == "5"]
     assert (odd["reason"], odd["kind"]) == ("'=cmd()", 'a,"b"\nc')
     assert rows[0]["at"].startswith("2027-01-15T07:59")
+    for wide in ("decision=PASS", "decision=PASS&decision=UNKNOWN"):
+        for form in ("csv", "parquet"):
+            assert client.get(f"/api/export/parts.{form}?{wide}").status_code == 422
     refused = client.get("/api/export/parts.csv?decision=PASS&decision=REJECT&decision=UNKNOWN")
     assert refused.status_code == 422
 

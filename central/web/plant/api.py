@@ -22,7 +22,13 @@ from central.store.lots import (
     trace_lot,
 )
 from central.store.queries import PartSummary
-from central.store.search import PartSearch, TooWideSearchError, find_parts, iterate_parts
+from central.store.search import (
+    PartSearch,
+    TooWideSearchError,
+    check_width,
+    find_parts,
+    iterate_parts,
+)
 from central.web.access import require
 from central.web.context import RowNumber, WebContext
 from central.web.plant.alarm_pages import check_alarm_scope
@@ -167,8 +173,10 @@ def _add_parts(router: APIRouter, context: WebContext) -> None:
 
 def _exported(caller: Caller, search: PartSearch) -> PartSearch:
     own = in_scope(caller, Permission.EXPORT, search)
-    if own.stations is None and not own.lot and len(own.decisions) == 3 and own.part_id is None:
-        raise HTTPException(422, "passed parts are exported by station or by lot: name one of them")
+    try:
+        check_width(own)
+    except TooWideSearchError as error:
+        raise HTTPException(422, str(error)) from error
     return own
 
 
