@@ -69,7 +69,7 @@ def test_parts_of_a_station_page_by_page(web: WebServer, writer: BatchWriter) ->
     writer.write([message(n, received_us=start_us + n, utc="not a time") for n in range(1, 121)])
     _, _, page = get(web, "/stations/press-3?every=true")
     assert len(re.findall(r"/parts/\d+", page)) == 50
-    earlier = re.search(r'href="(\?before=\d+&amp;every=true)"', page)
+    earlier = re.search(r'href="(\?hours=\d+&amp;before=\d+&amp;every=true)"', page)
     assert earlier is not None
     _, _, second = get(web, "/stations/press-3" + earlier[1].replace("&amp;", "&"))
     numbers = [int(n) for n in re.findall(r"/parts/(\d+)", page + second)]
@@ -188,8 +188,9 @@ def test_the_api_is_described(web: WebServer) -> None:
         "/api/stations/{station}/parts",
         "/api/stations/{station}/parts/{part_id}",
     }
-    for path in described["paths"].values():
-        assert path["get"]["description"]
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            assert operation["description"]
 
 
 def test_the_live_wall_sends_each_change(web: WebServer, writer: BatchWriter) -> None:
