@@ -337,7 +337,10 @@ class Publisher:
         position = connection.position
         if position is None or position == self._published or self._unsaved.is_repeat(position):
             return False
-        self._unsaved.moved(self._published)
+        self._unsaved.moved(before := self._published)
+        if before is not None and before.journal == position.journal:
+            # What was stated stays known until the next statement, also after a restart.
+            position = replace(position, committed=before.committed)
         self._published = position
         return True
 

@@ -111,6 +111,27 @@ def test_a_database_that_was_restored_gets_the_events_again(tmp_path: Path) -> N
     assert sorted(restored.sequences) == list(range(1, 51))
 
 
+def test_what_was_committed_stays_known_without_a_statement(tmp_path: Path) -> None:
+    """The uplink starts again while central is away, and the broker has lost the statement."""
+    with Mosquitto(tmp_path / "broker") as broker:
+        config = with_broker(tmp_path, broker)
+        with open_journal(config) as journal:
+            with running(run_uplink, config):
+                central = StatingCentral(config)
+                with central.listening():
+                    fill(journal, 1)
+                    wait_for(lambda: committed(config) == 10, "10 are committed", 30)
+            broker.stop(signal.SIGKILL)
+            broker.start()
+            with running(run_uplink, config):
+                fill(journal, 2)
+                wait_for(lambda: published(config) == 30, "the broker confirmed all", 30)
+            assert committed(config) == 10
+            position = read_cursor(config.paths.cursor)
+            assert position is not None
+            assert position.delivered == 10
+
+
 def test_what_the_full_journal_removed_uncommitted_is_a_named_gap(tmp_path: Path) -> None:
     with Mosquitto(tmp_path / "broker") as broker:
         config = with_broker(tmp_path, broker)
@@ -122,8 +143,10 @@ def test_what_the_full_journal_removed_uncommitted_is_a_named_gap(tmp_path: Path
             with central.listening():
                 fill(journal, 1)
                 wait_for(lambda: committed(config) == 10, "10 are committed", 30)
-            for _ in range(300):
-                journal.append([event(1, 500)] * 10)
+            for last in range(260, 3011, 250):  # slower than the uplink: each row is published
+                for _ in range(25):
+                    journal.append([event(1, 500)] * 10)
+                wait_for(lambda last=last: published(config) == last, f"{last} are confirmed", 60)
             wait_for(lambda: published(config) == 3010, "the broker confirmed all", 60)
             broker.stop(signal.SIGKILL)
             broker.start()
