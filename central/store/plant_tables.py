@@ -12,7 +12,6 @@ from sqlalchemy import (
     Column,
     Float,
     Index,
-    Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -20,46 +19,28 @@ from sqlalchemy import (
     text,
 )
 
+from central.store.columns import identity, number, optional_time, words
 from central.store.tables import metadata
 
-# SQLite numbers rows by itself in a column of type INTEGER only.
-_Number = BigInteger().with_variant(Integer, "sqlite")
 _OPEN: dict[str, Any] = dict.fromkeys(
     ("sqlite_where", "postgresql_where"), text("resolved_us IS NULL")
 )
 _UNSENT: dict[str, Any] = dict.fromkeys(("sqlite_where", "postgresql_where"), text("done_us = 0"))
 
 
-def _identity() -> Column[int]:
-    return Column("id", _Number, primary_key=True)
-
-
-def _number(name: str, *, default: int | None = None) -> Column[int]:
-    standard = None if default is None else text(str(default))
-    return Column(name, BigInteger, nullable=False, server_default=standard)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=text("''"))
-
-
-def _time(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=True)
-
-
 # The time in which stations worked on a lot. ended_us: null while it lasts.
 lots = Table(
     "lots",
     metadata,
-    _identity(),
-    _text("lot"),
-    _text("order_name"),
-    _text("product"),
-    _text("note"),
-    _number("began_us"),
-    _time("ended_us"),
-    _text("made_by"),
-    _number("made_us"),
+    identity(),
+    words("lot"),
+    words("order_name"),
+    words("product"),
+    words("note"),
+    number("began_us"),
+    optional_time("ended_us"),
+    words("made_by"),
+    number("made_us"),
     Index("ix_lots_lot", "lot"),
     Index("ix_lots_began_us", "began_us"),
 )
@@ -67,11 +48,11 @@ lots = Table(
 lot_stations = Table(
     "lot_stations",
     metadata,
-    _number("lot_id"),
-    _number("station_id"),
+    number("lot_id"),
+    number("station_id"),
     # As in lots, so that the lot of a part is found by one index.
-    _number("began_us"),
-    _time("ended_us"),
+    number("began_us"),
+    optional_time("ended_us"),
     PrimaryKeyConstraint("lot_id", "station_id", name="pk_lot_stations"),
     Index("ix_lot_stations_station_id_began_us", "station_id", "began_us"),
 )
@@ -80,12 +61,12 @@ lot_stations = Table(
 guidance = Table(
     "guidance",
     metadata,
-    _identity(),
+    identity(),
     Column("kind", Text, nullable=False),
-    _number("version"),
-    _text("body"),
-    _text("made_by"),
-    _number("made_us"),
+    number("version"),
+    words("body"),
+    words("made_by"),
+    number("made_us"),
     UniqueConstraint("kind", "version", name="uq_guidance_kind_version"),
 )
 
@@ -93,13 +74,13 @@ guidance = Table(
 guidance_answers = Table(
     "guidance_answers",
     metadata,
-    _identity(),
+    identity(),
     Column("kind", Text, nullable=False),
-    _number("version"),
-    _number("station_id"),
-    _number("helped"),
-    _text("made_by"),
-    _number("made_us"),
+    number("version"),
+    number("station_id"),
+    number("helped"),
+    words("made_by"),
+    number("made_us"),
     Index("ix_guidance_answers_kind_version", "kind", "version"),
 )
 
@@ -107,14 +88,14 @@ guidance_answers = Table(
 reviews = Table(
     "reviews",
     metadata,
-    _identity(),
-    _number("station_id"),
-    _number("part_id"),
+    identity(),
+    number("station_id"),
+    number("part_id"),
     # correct, false-reject or escape
-    _text("verdict"),
-    _text("note"),
-    _text("made_by"),
-    _number("made_us"),
+    words("verdict"),
+    words("note"),
+    words("made_by"),
+    number("made_us"),
     Index("ix_reviews_station_id_part_id", "station_id", "part_id"),
     Index("ix_reviews_made_us", "made_us"),
 )
@@ -123,17 +104,17 @@ reviews = Table(
 chart_limits = Table(
     "chart_limits",
     metadata,
-    _identity(),
-    _number("station_id"),
-    _text("bundle"),
+    identity(),
+    number("station_id"),
+    words("bundle"),
     Column("centre", Float, nullable=False),
     Column("spread", Float, nullable=False),
     # 0: the limits are no longer frozen.
-    _number("groups"),
-    _number("first_us"),
-    _number("last_us"),
-    _text("made_by"),
-    _number("made_us"),
+    number("groups"),
+    number("first_us"),
+    number("last_us"),
+    words("made_by"),
+    number("made_us"),
     Index("ix_chart_limits_station_id_bundle", "station_id", "bundle"),
 )
 
@@ -142,34 +123,34 @@ cusums = Table(
     "cusums",
     metadata,
     Column("station_id", BigInteger, primary_key=True, autoincrement=False),
-    _number("minute"),
-    _number("total"),
+    number("minute"),
+    number("total"),
     # The settings by which the sum was made; other settings begin again.
-    _text("design"),
+    words("design"),
 )
 
 # One row from the first sign of a condition until it is resolved. station_id 0: the central system.
 alarms = Table(
     "alarms",
     metadata,
-    _identity(),
-    _text("rule"),
-    _number("station_id", default=0),
-    _text("subject"),
+    identity(),
+    words("rule"),
+    number("station_id", default=0),
+    words("subject"),
     # pending, firing, acknowledged or resolved
-    _text("state"),
+    words("state"),
     # warning or critical
-    _text("severity"),
-    _text("message"),
-    _number("since_us"),
+    words("severity"),
+    words("message"),
+    number("since_us"),
     # The latest time at which the condition was present.
-    _number("seen_us"),
-    _time("fired_us"),
-    _time("escalated_us"),
-    _text("acknowledged_by"),
-    _time("acknowledged_us"),
-    _text("note"),
-    _time("resolved_us"),
+    number("seen_us"),
+    optional_time("fired_us"),
+    optional_time("escalated_us"),
+    words("acknowledged_by"),
+    optional_time("acknowledged_us"),
+    words("note"),
+    optional_time("resolved_us"),
     Index("ix_alarms_since_us", "since_us"),
     Index("uq_alarms_open", "rule", "station_id", "subject", unique=True, **_OPEN),
 )
@@ -178,43 +159,43 @@ alarms = Table(
 mutes = Table(
     "mutes",
     metadata,
-    _identity(),
-    _text("rule"),
-    _number("station_id", default=0),
-    _number("until_us"),
-    _text("reason"),
-    _text("made_by"),
-    _number("made_us"),
+    identity(),
+    words("rule"),
+    number("station_id", default=0),
+    number("until_us"),
+    words("reason"),
+    words("made_by"),
+    number("made_us"),
 )
 
 # The values of rules that people have changed. The latest row of a name holds.
 rule_values = Table(
     "rule_values",
     metadata,
-    _identity(),
+    identity(),
     Column("name", Text, nullable=False),
     Column("value", Float, nullable=False),
-    _text("made_by"),
-    _number("made_us"),
+    words("made_by"),
+    number("made_us"),
 )
 
 # Messages that are to be sent, in the transaction that changed the alarm. done_us: 0 until then.
 outbox = Table(
     "outbox",
     metadata,
-    _identity(),
+    identity(),
     # The receiver of a repeat drops it by the key.
     Column("key", Text, nullable=False),
     # webhook or mail
     Column("channel", Text, nullable=False),
-    _number("alarm_id"),
-    _text("payload"),
-    _number("made_us"),
-    _number("attempts", default=0),
-    _number("next_us"),
-    _number("done_us", default=0),
+    number("alarm_id"),
+    words("payload"),
+    number("made_us"),
+    number("attempts", default=0),
+    number("next_us"),
+    number("done_us", default=0),
     # Empty where it was sent, otherwise the reason of the last failure.
-    _text("fault"),
+    words("fault"),
     UniqueConstraint("key", "channel", name="uq_outbox_key_channel"),
     Index("ix_outbox_next_us", "next_us", **_UNSENT),
 )

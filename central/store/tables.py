@@ -27,27 +27,17 @@ from sqlalchemy import (
     text,
 )
 
+from central.store.columns import ROW_NUMBER, number, words
+
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
 
 metadata = MetaData()
 
-# SQLite numbers rows by itself in a column of type INTEGER only.
-_Id = BigInteger().with_variant(Integer, "sqlite")
 _BY_DAY: dict[str, Any] = {"postgresql_partition_by": "RANGE (received_us)"}
 _NOT_PASSED: dict[str, Any] = dict.fromkeys(
     ("sqlite_where", "postgresql_where"), text("decision <> 'PASS'")
 )
-
-
-def _number(name: str, *, default: int | None = None) -> Column[int]:
-    if default is None:
-        return Column(name, BigInteger, nullable=False)
-    return Column(name, BigInteger, nullable=False, server_default=text(str(default)))
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=text("''"))
 
 
 def _optional(name: str, kind: type[BigInteger | Float[float] | Text]) -> Column[Any]:
@@ -57,56 +47,56 @@ def _optional(name: str, kind: type[BigInteger | Float[float] | Text]) -> Column
 def _place() -> list[Column[Any]]:
     """Return the columns that identify the event of a row."""
     return [
-        _number("received_us"),
-        _number("station_id"),
-        _number("journal_id"),
-        _text("run"),
-        _number("sequence"),
+        number("received_us"),
+        number("station_id"),
+        number("journal_id"),
+        words("run"),
+        number("sequence"),
     ]
 
 
 stations = Table(
     "stations",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ROW_NUMBER, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     # The state of the uplink: online, offline, or empty where no status has arrived.
-    _text("state"),
-    _text("cause"),
-    _text("version"),
-    _text("bundle"),
-    _text("journal"),
-    _number("published", default=0),
-    _number("undelivered", default=0),
-    _number("unheard", default=0),
-    _text("note"),
+    words("state"),
+    words("cause"),
+    words("version"),
+    words("bundle"),
+    words("journal"),
+    number("published", default=0),
+    number("undelivered", default=0),
+    number("unheard", default=0),
+    words("note"),
     _optional("status_us", BigInteger),
     _optional("status_utc_us", BigInteger),
     # Reception of the last event, and of the first message.
     _optional("seen_us", BigInteger),
-    _number("first_us"),
+    number("first_us"),
 )
 
 journals = Table(
     "journals",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("station_id", _Id, ForeignKey("stations.id"), nullable=False),
+    Column("id", ROW_NUMBER, primary_key=True),
+    Column("station_id", ROW_NUMBER, ForeignKey("stations.id"), nullable=False),
     Column("uuid", Text, nullable=False),
     # Grows with each change of the coverage. The row is locked while a batch is written.
-    _number("version", default=0),
-    _number("complete_to", default=0),
-    _number("known_to", default=0),
+    number("version", default=0),
+    number("complete_to", default=0),
+    number("known_to", default=0),
     # The first sequence number that two runs share: the storage card was copied.
     _optional("shared_from", BigInteger),
-    _number("updated_us", default=0),
+    number("updated_us", default=0),
     UniqueConstraint("station_id", "uuid", name="uq_journals_station_id_uuid"),
 )
 
 runs = Table(
     "runs",
     metadata,
-    Column("journal_id", _Id, ForeignKey("journals.id"), nullable=False),
+    Column("journal_id", ROW_NUMBER, ForeignKey("journals.id"), nullable=False),
     # The run; "gap": numbers that gap events account for; "merged": earlier runs without overlap.
     Column("run", Text, nullable=False),
     # JSON: [[first, last], …], ascending.
@@ -118,14 +108,14 @@ events = Table(
     "events",
     metadata,
     *_place(),
-    _text("type"),
+    words("type"),
     _optional("utc_us", BigInteger),
     # CRC-32 of the payload.
-    _number("crc"),
+    number("crc"),
     # Empty; copy: another run has the same number; content: an earlier event with the same identity
     # has other content; unreadable: the identity is right, the rest is not. Only events with an
     # empty fault or with copy have further rows.
-    _text("fault"),
+    words("fault"),
     Column("payload", LargeBinary, nullable=False),
     Index("ix_events_journal_id_sequence", "journal_id", "sequence"),
     **_BY_DAY,
@@ -136,20 +126,20 @@ parts = Table(
     metadata,
     *_place(),
     # The time of the station where it is plausible, otherwise received_us.
-    _number("at_us"),
+    number("at_us"),
     _optional("utc_us", BigInteger),
-    _number("part_id"),
-    _text("decision"),
-    _text("reason"),
+    number("part_id"),
+    words("decision"),
+    words("reason"),
     # Kind and severity of the worst defect; empty and null without a defect.
-    _text("kind"),
+    words("kind"),
     _optional("severity", Float),
     _optional("peak_severity", Float),
     _optional("part_score", Float),
-    _number("defects", default=0),
+    number("defects", default=0),
     # The sum of the times of all steps; null where no chain ran.
     _optional("chain_us", BigInteger),
-    _text("bundle"),
+    words("bundle"),
     Index("ix_parts_station_id_at_us", "station_id", "at_us"),
     Index("ix_parts_station_id_part_id", "station_id", "part_id"),
     Index("ix_parts_not_passed", "at_us", **_NOT_PASSED),
@@ -161,19 +151,19 @@ defects = Table(
     "defects",
     metadata,
     *_place(),
-    _number("part_id"),
+    number("part_id"),
     # The place in the event, from 0.
-    _number("position"),
-    _text("kind"),
+    number("position"),
+    words("kind"),
     _optional("severity", Float),
     _optional("mean_severity", Float),
     _optional("confidence", Float),
-    _number("area_px"),
+    number("area_px"),
     # Pixels of the frame; right and bottom are exclusive.
-    _number("box_left"),
-    _number("box_top"),
-    _number("box_right"),
-    _number("box_bottom"),
+    number("box_left"),
+    number("box_top"),
+    number("box_right"),
+    number("box_bottom"),
     Index("ix_defects_station_id_part_id", "station_id", "part_id"),
     **_BY_DAY,
 )
@@ -182,12 +172,12 @@ actuations = Table(
     "actuations",
     metadata,
     *_place(),
-    _number("at_us"),
+    number("at_us"),
     _optional("part_id", BigInteger),
-    _text("action"),
-    _text("cause"),
+    words("action"),
+    words("cause"),
     _optional("error_us", Float),
-    _number("width_us"),
+    number("width_us"),
     Index("ix_actuations_station_id_part_id", "station_id", "part_id"),
     **_BY_DAY,
 )
@@ -196,11 +186,11 @@ marks = Table(
     "marks",
     metadata,
     *_place(),
-    _number("part_id"),
-    _text("mark"),
-    _text("note"),
-    _text("mark_id"),
-    _text("marked_utc"),
+    number("part_id"),
+    words("mark"),
+    words("note"),
+    words("mark_id"),
+    words("marked_utc"),
     _optional("picture", Text),
     UniqueConstraint("station_id", "mark_id", name="uq_marks_station_id_mark_id"),
     Index("ix_marks_station_id_part_id", "station_id", "part_id"),
@@ -210,12 +200,12 @@ gaps = Table(
     "gaps",
     metadata,
     *_place(),
-    _number("at_us"),
+    number("at_us"),
     # The number of lost events, and the numbers that the event accounts for; null if not known.
     _optional("count", BigInteger),
     _optional("first", BigInteger),
     _optional("last", BigInteger),
-    _text("reason"),
+    words("reason"),
     Index("ix_gaps_station_id_at_us", "station_id", "at_us"),
 )
 
@@ -223,13 +213,13 @@ starts = Table(
     "starts",
     metadata,
     *_place(),
-    _number("at_us"),
-    _text("bundle"),
-    _text("version"),
-    _number("first_part"),
-    _text("last_end"),
-    _number("recovered"),
-    _number("unaccounted_parts"),
+    number("at_us"),
+    words("bundle"),
+    words("version"),
+    number("first_part"),
+    words("last_end"),
+    number("recovered"),
+    number("unaccounted_parts"),
     _optional("unwatched_s", Float),
     Index("ix_starts_station_id_at_us", "station_id", "at_us"),
 )
@@ -238,15 +228,15 @@ drifts = Table(
     "drifts",
     metadata,
     *_place(),
-    _number("at_us"),
-    _text("state"),
-    _text("severity"),
-    _text("measure"),
-    _text("stream"),
-    _text("unit"),
+    number("at_us"),
+    words("state"),
+    words("severity"),
+    words("measure"),
+    words("stream"),
+    words("unit"),
     _optional("value", Float),
     _optional("expected", Float),
-    _number("part_id"),
+    number("part_id"),
     Index("ix_drifts_station_id_at_us", "station_id", "at_us"),
 )
 
@@ -254,50 +244,50 @@ self_tests = Table(
     "self_tests",
     metadata,
     *_place(),
-    _number("at_us"),
-    _text("bundle"),
-    _text("subject"),
+    number("at_us"),
+    words("bundle"),
+    words("subject"),
     # 1: the expected result was reproduced.
     Column("reproduced", Integer, nullable=False),
-    _text("reason"),
-    _number("since_part"),
-    _number("part_id"),
+    words("reason"),
+    number("since_part"),
+    number("part_id"),
     Index("ix_self_tests_station_id_at_us", "station_id", "at_us"),
 )
 
 conflicts = Table(
     "conflicts",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("station_id", _Id, ForeignKey("stations.id"), nullable=False),
-    Column("journal_id", _Id, ForeignKey("journals.id"), nullable=False),
+    Column("id", ROW_NUMBER, primary_key=True),
+    Column("station_id", ROW_NUMBER, ForeignKey("stations.id"), nullable=False),
+    Column("journal_id", ROW_NUMBER, ForeignKey("journals.id"), nullable=False),
     # copy: another run has the number; content: the same identity has other content.
     Column("kind", Text, nullable=False),
     Column("run", Text, nullable=False),
-    _text("other_run"),
+    words("other_run"),
     # The lowest and the highest sequence number, and the number of events.
-    _number("first"),
-    _number("last"),
-    _number("count"),
-    _number("first_us"),
-    _number("last_us"),
+    number("first"),
+    number("last"),
+    number("count"),
+    number("first_us"),
+    number("last_us"),
     UniqueConstraint("journal_id", "kind", "run", "other_run", name="uq_conflicts"),
 )
 
 rollups = Table(
     "rollups",
     metadata,
-    _number("station_id"),
+    number("station_id"),
     # Minutes since 1970-01-01 UTC, of at_us.
-    _number("minute"),
+    number("minute"),
     # Empty for the actions of the ejector, which name no bundle.
     Column("bundle", Text, nullable=False),
-    _number("inspected", default=0),
-    _number("passed", default=0),
-    _number("rejected", default=0),
-    _number("unknown", default=0),
-    _number("ejected", default=0),
-    _number("missed", default=0),
+    number("inspected", default=0),
+    number("passed", default=0),
+    number("rejected", default=0),
+    number("unknown", default=0),
+    number("ejected", default=0),
+    number("missed", default=0),
     PrimaryKeyConstraint("station_id", "minute", "bundle", name="pk_rollups"),
     Index("ix_rollups_minute", "minute"),
 )
@@ -305,12 +295,12 @@ rollups = Table(
 rollup_kinds = Table(
     "rollup_kinds",
     metadata,
-    _number("station_id"),
-    _number("minute"),
+    number("station_id"),
+    number("minute"),
     Column("kind", Text, nullable=False),
     # Rejected parts whose worst defect is of this kind, and all defects of this kind.
-    _number("rejected", default=0),
-    _number("defects", default=0),
+    number("rejected", default=0),
+    number("defects", default=0),
     PrimaryKeyConstraint("station_id", "minute", "kind", name="pk_rollup_kinds"),
     Index("ix_rollup_kinds_minute", "minute"),
 )
@@ -318,12 +308,12 @@ rollup_kinds = Table(
 refused = Table(
     "refused",
     metadata,
-    Column("id", _Id, primary_key=True),
-    _number("received_us"),
-    _text("topic"),
-    _text("reason"),
+    Column("id", ROW_NUMBER, primary_key=True),
+    number("received_us"),
+    words("topic"),
+    words("reason"),
     # The size of the message, and its first bytes.
-    _number("bytes"),
+    number("bytes"),
     Column("payload", LargeBinary, nullable=False),
 )
 
@@ -331,7 +321,7 @@ counters = Table(
     "counters",
     metadata,
     Column("name", Text, primary_key=True),
-    _number("value", default=0),
+    number("value", default=0),
 )
 
 PARTITIONED: tuple[Table, ...] = (events, parts, defects, actuations)

@@ -24,7 +24,7 @@ from central.config.openid import OpenIdConfig
 from central.config.web import WebConfig
 from central.store.database import Database, StoreError, is_temporary
 from central.web import account_pages, admin_pages, line_pages, login, request_pages
-from central.web.access import NotLoggedInError, check_routes, require_login
+from central.web.access import NotLoggedInError, check_routes, context_of, require_login
 from central.web.access_api import make_access_api
 from central.web.api import make_api
 from central.web.context import WebContext
@@ -145,7 +145,4 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if _is_api(request) or "text/html" not in request.headers.get("accept", ""):
         return await http_exception_handler(request, error)
-    context = request.app.state.context
-    return context.page(  # type: ignore[no-any-return]
-        "refused.html", status=error.status_code, detail=error.detail
-    )
+    return context_of(request).page("refused.html", status=error.status_code, detail=error.detail)

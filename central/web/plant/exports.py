@@ -6,6 +6,7 @@ import csv
 import io
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import fields
 from itertools import islice
 from typing import IO, Any
@@ -69,14 +70,13 @@ def parquet_bytes(parts: Iterator[PartSummary]) -> Iterator[bytes]:
             ("bundle", pyarrow.string()),
         ]
     )
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by _pieces)
-    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        while True:
-            group = list(islice(parts, _GROUP_ROWS))
-            if not group:
-                break
-            columns = [[getattr(part, name) for part in group] for name in COLUMNS]
-            writer.write_table(pyarrow.table(columns, schema=schema))
+    with ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile())
+        with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+            while group := list(islice(parts, _GROUP_ROWS)):
+                columns = [[getattr(part, name) for part in group] for name in COLUMNS]
+                writer.write_table(pyarrow.table(columns, schema=schema))
+        stack.pop_all()  # _pieces closes it
     return _pieces(file)
 
 
