@@ -118,7 +118,8 @@ class Publisher:
         self._given_up: tuple[JournalPosition, str] | None = None
         self._unexplained = 0
         self._unsaved = Unsaved()
-        self._resender = Resender(JournalReader(config.paths.journal), config.uplink.resend_rate_hz)
+        again = JournalReader(config.paths.journal)
+        self._resender = Resender(again, config.uplink.resend_rate_hz)
 
     def run(self, stop: threading.Event) -> None:
         """Connect, publish, and connect again after a pause, until ``stop`` is set."""
@@ -156,6 +157,7 @@ class Publisher:
             self._save()
             self._record.save(at_once=True)
             self._pause(stop, self._backoff.next_s())
+        self._resender.close()
 
     def _handle_failure(
         self,

@@ -119,6 +119,10 @@ class Resender:
         while len(self._refused) > _MAX_REFUSED:
             self._refused.pop(next(iter(self._refused)))
 
+    def close(self) -> None:
+        """Close the journal. A later ``turn`` opens it again."""
+        self._reader.close()
+
     def _follow(self, connection: Connection, published: JournalPosition, now_s: float) -> None:
         """Begin anew for a new journal, and subscribe to the statements on it."""
         if self._refill is None or self._refill.journal != published.journal:
@@ -155,8 +159,7 @@ class Resender:
         published: JournalPosition,
         make: MakeOutgoing,
     ) -> None:
-        now_s = time.monotonic()
-        refill.probed(now_s)
+        refill.probed(time.monotonic())
         before = JournalPosition(published.journal, published.published - 1)
         for stored in self._reader.read(before, 1):
             if stored.journal == published.journal:
