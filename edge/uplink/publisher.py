@@ -39,8 +39,8 @@ from edge.watchdog import SILENT, Notifier
 log = logging.getLogger(__name__)
 
 # Time between two reads of the journal while it has no new events. A read is a stat and an indexed
-# SELECT, 7 us. With the select of paho, idle polling takes 0.5 % of a core (measured, x86-64). An
-# event waits 25 ms on average. A file watch would save this, but it could miss a row.
+# SELECT, 7 us. With the select of paho, idle polling takes 0.5 % of a core (x86-64). An event waits
+# 25 ms on average. A file watch could miss a row.
 POLL_S = 0.05
 
 # A shorter connection does not count as a success, even if it published events. Otherwise two
@@ -323,10 +323,8 @@ class Publisher:
     def _advance(self, connection: Connection) -> bool:
         """Process the acknowledged events. Return True if the position moved."""
         unheard = 0
-        for delivered in connection.take_delivered():
+        for delivered in [one for one in connection.take_delivered() if one.outgoing.in_order]:
             sent = delivered.outgoing
-            if not sent.in_order:
-                continue
             unheard += not delivered.is_heard
             if sent.instead_of is not None:
                 self._record.set_aside(sent.stored.event_id, sent.stored.payload, sent.instead_of)
@@ -376,8 +374,8 @@ class Publisher:
         committed = self._resender.committed(self._published.journal)
         if committed is not None or self._uplink.acknowledged_by == "broker":
             self._published = replace(self._published, committed=committed)
-        is_known = self._saved is not None and self._saved.committed == self._published.committed
-        if self._published == self._saved and is_known:
+        saved = self._saved
+        if saved == self._published and saved.committed == self._published.committed:
             return
         try:
             write_cursor(self._cursor_path, self._published)
