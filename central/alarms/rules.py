@@ -47,6 +47,7 @@ VALUES: tuple[RuleValue, ...] = (
     RuleValue("missed.minutes", 60, 1, 1440, "min", "time for which a part not ejected is shown"),
     RuleValue("certificate.days", 30, 1, 365, "days", "days before a certificate expires"),
     RuleValue("disk.free", 10, 1, 90, "%", "free share of the disk of the central system"),
+    RuleValue("disk.station", 5, 0.1, 90, "%", "free share of a disk of a station"),
     RuleValue(
         "alarm.pending", 30, 0, 3600, "s", "time that a condition lasts before it is an alarm"
     ),
@@ -120,7 +121,8 @@ class StationFacts:
     heard_us: the latest message. recent: parts within ``rate.minutes``. missed: parts that were to
     be ejected and were not, within ``missed.minutes``. failed_test: the reason of the latest
     self-test, None where it was reproduced. escapes: marked parts without a review. conflicts:
-    events that contradict others.
+    events that contradict others. certificates: end of validity by key of [uplink]. disks: free
+    share by folder.
     """
 
     station_id: int
@@ -134,6 +136,8 @@ class StationFacts:
     escapes: tuple[int, ...] = ()
     conflicts: int = 0
     cusum: CusumState | None = None
+    certificates: Mapping[str, int] = field(default_factory=dict)
+    disks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +159,36 @@ def central_conditions(
     facts: CentralFacts, values: Mapping[str, float], now_us: int
 ) -> tuple[Condition, ...]:
     """Return the conditions of the central system itself."""
-    found = []
+    found: list[Condition] = []
     if facts.free_share is not None:
         limit = values["disk.free"] / 100
-        if facts.free_share < limit / _CLEAR_SHARE:
-            text = f"the disk of the central system has {100 * facts.free_share:.0f} % free"
-            severity: Severity = "critical" if facts.free_share < limit / 3 else "warning"
-            is_present = facts.free_share < limit
-            found.append(Condition("disk", CENTRAL, "", severity, text, is_present))
-    for name, end_us in sorted(facts.certificates.items()):
+        found.extend(_disk(CENTRAL, "", "of the central system", facts.free_share, limit))
+    found.extend(_certificates(CENTRAL, facts.certificates, values, now_us))
+    return tuple(found)
+
+
+def _certificates(
+    number: int, ends: Mapping[str, int], values: Mapping[str, float], now_us: int
+) -> Iterator[Condition]:
+    """Yield a condition for each certificate that expires soon. ends: by name."""
+    for name, end_us in sorted(ends.items()):
         days = (end_us - now_us) / _DAY_US
         if days < values["certificate.days"]:
             text = f"the certificate {name} expires in {days:.0f} days"
             if days < 0:
                 text = f"the certificate {name} has expired"
-            severity = "critical" if days < 3 else "warning"
-            found.append(Condition("certificate", CENTRAL, name, severity, text))
-    return tuple(found)
+            severity: Severity = "critical" if days < 3 else "warning"
+            yield Condition("certificate", number, name, severity, text)
+
+
+def _disk(
+    number: int, subject: str, which: str, free_share: float, limit: float
+) -> Iterator[Condition]:
+    """Yield a condition for a disk whose free share is below the limit, or was until just now."""
+    if free_share < limit / _CLEAR_SHARE:
+        text = f"the disk {which} has {100 * free_share:.1f} % free"
+        severity: Severity = "critical" if free_share < limit / 3 else "warning"
+        yield Condition("disk", number, subject, severity, text, free_share < limit)
 
 
 def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> Iterator[Condition]:
@@ -201,6 +218,10 @@ def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> I
     if facts.conflicts:
         text = f"{facts.conflicts} events contradict others: was a storage card copied?"
         yield Condition("copied", number, "", "warning", text)
+    yield from _certificates(number, facts.certificates, values, now_us)
+    for folder, free_share in sorted(facts.disks.items()):
+        which = f"of the folder {folder}"
+        yield from _disk(number, folder, which, free_share, values["disk.station"] / 100)
 
 
 def _rate(

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from central.store.acceptance import BatchContents, accept, look_up
 from central.store.bulk import add_sums, insert_rows
 from central.store.database import Database, is_temporary
+from central.store.health import dump_certificates, dump_disks
 from central.store.message import (
     BrokerMessage,
     EventMessage,
@@ -170,6 +171,8 @@ def _save_stations(
                 undelivered=min(max(status.undelivered, 0), 1 << 53),
                 unheard=min(max(status.unheard, 0), 1 << 53),
                 note=storable_text(status.note),
+                certificates=dump_certificates(status),
+                disks=dump_disks(status),
                 status_us=each.message.received_us,
                 status_utc_us=parse_utc(status.utc),
             )

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from edge.clock import boot_id, utc_now
 from edge.events.condition import DriftEvent, SelfTestEvent
+from edge.events.health import CertificateValidity, DiskSpace
 from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
 from edge.events.start import StartEvent
 from edge.inbox import Mark, MarkKind
@@ -248,6 +249,12 @@ class StatusEvent(StationEvent):
     note: str = Field(
         default="",
         description="a note for people, for instance that two clients have the same name",
+    )
+    certificates: tuple[CertificateValidity, ...] = Field(
+        default=(), description="the certificates of the station and their ends of validity"
+    )
+    disks: tuple[DiskSpace, ...] = Field(
+        default=(), description="the disks of the station, each file system once"
     )
 
 

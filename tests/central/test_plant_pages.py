@@ -96,6 +96,19 @@ def test_hostile_names_are_shown_as_text(client: TestClient, database: Database,
     assert "<script>alert" not in answer.text
 
 
+def test_the_fleet_shows_certificates_and_disks(client: TestClient, database: Database) -> None:
+    text = client.get("/fleet").text
+    assert '<div class="worse">2027-02-04 <span class="soft">tls_cert</span>' in text
+    assert '<div class="worse">4.9 % <span class="soft">700 MiB of 14.0 GiB, state' in text
+    assert "<div>2027-02-24" in text  # in 40 days
+    with database.write() as connection:
+        connection.execute(update(stations).values(certificates='[["<b>",1152921504606846975]]'))
+    text = client.get("/fleet").text
+    assert "9999-12-31" in text
+    assert "&lt;b&gt;" in text
+    assert client.get("/api/fleet").json()[0]["disks"][0]["folder"] == "state"
+
+
 @pytest.mark.parametrize(
     ("path", "status", "text"),
     [

@@ -10,12 +10,14 @@ from starlette.responses import Response
 
 from central.access.caller import Caller
 from central.access.permissions import Permission
+from central.alarms.records import read_values
 from central.figures.charts import freeze
 from central.figures.pareto import pareto
 from central.store.judgements import JudgementError, read_guidance, station_number, write_limits
 from central.store.lots import read_lot_of
 from central.store.periods import read_intervals
 from central.store.queries import read_kinds, read_parts
+from central.store.tables import DAY_US
 from central.web.access import require
 from central.web.api import BeforeQuery
 from central.web.context import WebContext
@@ -152,6 +154,14 @@ def _add_pareto_page(router: APIRouter, context: WebContext) -> None:
 def _add_fleet_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/fleet")
     def fleet_page(caller: SeeFleet) -> HTMLResponse:
+        now_us = context.now_us()
         with context.database.read() as connection:
-            fleet = read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), context.now_us())
-        return context.page("fleet.html", caller, fleet=fleet, now_us=context.now_us())
+            fleet = read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), now_us)
+            values = read_values(connection)
+        return context.page(
+            "fleet.html",
+            caller,
+            fleet=fleet,
+            soon_us=now_us + int(values["certificate.days"] * DAY_US),
+            least_free=values["disk.station"] / 100,
+        )

