@@ -7,11 +7,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
 from central.collector.connection import BrokerConnection
 from central.collector.inbox import MessageInbox, ReceivedMessage
+from central.collector.lot_statements import LotReceiver, LotTopics
 from central.collector.statements import StatementPublisher
 from central.config.sections import CollectorConfig, RetentionConfig
 from central.store.database import Database, StoreError
@@ -58,12 +60,20 @@ class Collector:
         self._settings = settings
         self._on_database = on_database
         self._inbox = MessageInbox()
+        self._lot_topics = LotTopics(broker.topic_prefix)
         self.connection = BrokerConnection(
             broker,
             self._inbox,
             share=settings.share,
             window=settings.window,
+            further=[self._lot_topics.statements],
             on_iteration=on_network,
+        )
+        self._lots = LotReceiver(
+            database,
+            lambda topic, payload: self.connection.publish(topic, payload, retain=False),
+            topics=self._lot_topics,
+            central=settings.name,
         )
         registry = Registry()
         self._writer = BatchWriter(database, registry, prefix=broker.topic_prefix)
@@ -86,7 +96,10 @@ class Collector:
 
     @property
     def counts(self) -> Counter[str]:
-        """Return the numbers of messages by outcome since the start (``BatchResult``)."""
+        """Return the numbers of messages by outcome since the start.
+
+        The names are those of ``BatchResult``, and lots_stored, lots_repeated and lots_refused.
+        """
         return Counter(self._counts)
 
     @property
@@ -121,20 +134,37 @@ class Collector:
             self._attend()
 
     def _commit(self, batch: Sequence[ReceivedMessage]) -> None:
-        """Write a batch, again and again while the database is lost, and acknowledge it."""
+        """Store a batch and acknowledge it: first what stations sent, then statements on lots."""
+        lots = [each for each in batch if self._lot_topics.line_of(each.message.topic)]
+        others = [each for each in batch if each not in lots] if lots else batch
+        if others:
+            self._insist(partial(self._write, others))
+        for each in lots:
+            self._insist(partial(self._receive_lot, each))
+
+    def _write(self, batch: Sequence[ReceivedMessage]) -> None:
+        result = self._writer.write([each.message for each in batch])
+        self._statements.add_stations(result.statuses)
+        self.connection.acknowledge(batch)
+        self._statements.add_committed(result.journals)
+        self._count(result)
+
+    def _receive_lot(self, received: ReceivedMessage) -> None:
+        answer = self._lots.receive(received.message)
+        self.connection.acknowledge([received])
+        self._counts[f"lots_{answer.outcome}"] += 1
+
+    def _insist(self, step: Callable[[], None]) -> None:
+        """Take a step, again and again while the database is lost."""
         backoff = Backoff(_RETRY_MAX_S)
         while not self._stop.is_set():
             try:
-                result = self._writer.write([each.message for each in batch])
-                self._statements.add_stations(result.statuses)
+                step()
             except (DBAPIError, StoreError) as error:
                 self._lose(error)
                 self._pause(backoff.next_s())
                 continue
             self._find()
-            self.connection.acknowledge(batch)
-            self._statements.add_committed(result.journals)
-            self._count(result)
             return
 
     def _attend(self) -> None:

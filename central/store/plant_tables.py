@@ -57,6 +57,25 @@ lot_stations = Table(
     Index("ix_lot_stations_station_id_began_us", "station_id", "began_us"),
 )
 
+# Statements of line controllers about lots, also refused ones. place: PLANT/LINE.
+lot_statements = Table(
+    "lot_statements",
+    metadata,
+    identity(),
+    Column("place", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    words("action"),
+    words("lot"),
+    # SHA-256 of the contents: the same id with other contents is a contradiction.
+    words("digest"),
+    # stored or refused
+    words("outcome"),
+    words("reason"),
+    Column("lot_id", BigInteger, nullable=True),
+    number("received_us"),
+    UniqueConstraint("place", "message_id", name="uq_lot_statements_place_message_id"),
+)
+
 # The guidance for a kind of defect. A change is a new version; the highest one holds.
 guidance = Table(
     "guidance",

@@ -15,6 +15,21 @@ _STATEMENTS = """
 ALTER TABLE stations ADD COLUMN certificates TEXT DEFAULT '' NOT NULL
 ;
 ALTER TABLE stations ADD COLUMN disks TEXT DEFAULT '' NOT NULL
+;
+CREATE TABLE lot_statements (
+    id {id} NOT NULL,
+    place TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    action TEXT DEFAULT '' NOT NULL,
+    lot TEXT DEFAULT '' NOT NULL,
+    digest TEXT DEFAULT '' NOT NULL,
+    outcome TEXT DEFAULT '' NOT NULL,
+    reason TEXT DEFAULT '' NOT NULL,
+    lot_id BIGINT,
+    received_us BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT uq_lot_statements_place_message_id UNIQUE (place, message_id)
+)
 """
 
 
