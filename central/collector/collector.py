@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
 _RETRY_MAX_S = 5.0
+_CLOSE_S = 30.0
 
 
 class Collector:
@@ -113,11 +114,17 @@ class Collector:
             each.start()
 
     def close(self) -> None:
-        """End the threads. Messages that are not committed are not acknowledged. At most 30 s."""
+        """End the threads. Messages that are not committed are not acknowledged. At most 30 s.
+
+        A transaction that takes longer ends by itself, because the database is closed by then.
+        """
         self._stop.set()
+        deadline_s = time.monotonic() + _CLOSE_S
         for each in reversed(self._threads):
             if each.ident is not None:
-                each.join(15)
+                each.join(max(0.0, deadline_s - time.monotonic()))
+                if each.is_alive():
+                    _log.warning("collector_ends_late thread=%s", each.name)
         self.connection.close()
 
     def _run_network(self) -> None:
