@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import threading
 
-import pytest
 from sqlalchemy import event, text
 
 from central.config.sections import DatabaseConfig

@@ -172,3 +172,25 @@ def test_an_alarm_appears_on_the_wall_by_itself_and_is_acknowledged(
         page.get_by_text("I look at it").wait_for()
         page.goto(address)
         page.locator(".alarms li.acknowledged").first.wait_for()
+
+
+def test_the_pictures_of_the_wall_stay_while_it_changes(
+    browser: Any, address: str, database: Database
+) -> None:
+    requests: list[str] = []
+    with page_of(browser, DESKTOP) as page:
+        page.on("request", lambda one: "thumbnail" in one.url and requests.append(one.url))
+        page.goto(address)
+        page.wait_for_function(
+            "() => document.querySelector('.rejects img').naturalWidth > 0"
+        )
+        count = page.locator(".rejects img").count()
+        page.evaluate("window.first = document.querySelector('.rejects img')")
+        for number in range(5):
+            with database.write() as connection:
+                connection.execute(update(stations).values(note=f"change {number}"))
+            page.get_by_text(f"change {number}").first.wait_for()
+        assert page.evaluate("document.querySelector('.rejects img') === window.first")
+        assert page.locator(".rejects img").count() == count
+        # Browsers load what is far below the screen only when it is scrolled to.
+        assert len(requests) == len(set(requests)) <= count

@@ -39,10 +39,14 @@ from central.web.plant.queries import (
     scope_of,
     write_position,
 )
+from central.web.plant.thumbnails import Thumbnails, draw_thumbnail
 from edge.records import Decision
 
 REVIEW_DAYS = 7
 _MAX_PART = (1 << 63) - 1
+_KEEP_PICTURE_S = 86_400
+_KEEP_DRAWING_S = 60
+_EMPTY_PX = 64
 
 SeeParts = Annotated[Caller, require(Permission.SEE_PARTS)]
 SeePictures = Annotated[Caller, require(Permission.SEE_PICTURES)]
@@ -56,6 +60,7 @@ def make_part_pages(context: WebContext) -> APIRouter:
     _add_search_page(router, context)
     _add_part_page(router, context)
     _add_picture(router, context)
+    _add_thumbnail(router, context)
     _add_review_part(router, context)
     _add_review_page(router, context)
     return router
@@ -137,6 +142,29 @@ def _add_picture(router: APIRouter, context: WebContext) -> None:
         return FileResponse(
             found[index], media_type="image/png", headers={"Cache-Control": "private, max-age=3600"}
         )
+
+
+def _add_thumbnail(router: APIRouter, context: WebContext) -> None:
+    thumbnails = Thumbnails()
+
+    @router.get("/stations/{station}/parts/{part_id}/thumbnail")
+    def thumbnail(caller: SeePictures, station: str, part_id: int) -> Response:
+        found = find_part(context, station, part_id)
+        with context.database.read() as connection:
+            evidence = read_evidence(connection, station, part_id)
+        outlines = () if evidence is None else evidence.outlines
+        for path in _pictures(context, station, part_id, evidence):
+            if (made := thumbnails.of_picture(path, outlines)) is not None:
+                return _jpeg(made, _KEEP_PICTURE_S)
+        view = draw_defects(found[0].defects)
+        size = (_EMPTY_PX, _EMPTY_PX) if view is None else (view.width, view.height)
+        # The picture may arrive later.
+        return _jpeg(draw_thumbnail(outlines, *size), _KEEP_DRAWING_S)
+
+
+def _jpeg(data: bytes, keep_s: int) -> Response:
+    headers = {"Cache-Control": f"private, max-age={keep_s}"}
+    return Response(data, media_type="image/jpeg", headers=headers)
 
 
 def _pictures(
