@@ -122,7 +122,7 @@ def _red(pixels: np.ndarray) -> np.ndarray:
 def test_the_thumbnail_has_the_outlines(client: TestClient) -> None:
     pixels, cached = _thumbnail(client, 7)
     assert pixels.shape == (144, 192, 3)  # 60 × 80 at the longer side of 192
-    assert cached == "private, max-age=86400"
+    assert cached == "private, max-age=3600"
     # The corners of the outline are at 10, 20 and 30, 40 px of the frame.
     rows, columns = np.nonzero(_red(pixels))
     assert (columns.min(), columns.max()) == pytest.approx((24, 72), abs=3)
@@ -138,6 +138,13 @@ def test_without_a_picture_the_thumbnail_is_a_drawing(client: TestClient) -> Non
     plain, _ = _thumbnail(client, 9)  # its outlines are out of any frame
     assert not _red(plain).any()
     assert client.get("/stations/press-1/parts/99/thumbnail").status_code == 404
+
+
+def test_only_pictures_are_kept_by_browsers(client: TestClient) -> None:
+    picture = client.get("/stations/press-1/parts/7/pictures/0")
+    assert picture.headers["cache-control"] == "private, max-age=3600"
+    for path in ("/", "/stations/press-1/parts/7", "/stations/press-1/parts/99/thumbnail"):
+        assert client.get(path).headers["cache-control"] == "no-store"
 
 
 def test_thumbnails_have_limits(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,9 +181,7 @@ def test_the_pictures_of_the_wall_stay_while_it_changes(
     with page_of(browser, DESKTOP) as page:
         page.on("request", lambda one: "thumbnail" in one.url and requests.append(one.url))
         page.goto(address)
-        page.wait_for_function(
-            "() => document.querySelector('.rejects img').naturalWidth > 0"
-        )
+        page.wait_for_function("() => document.querySelector('.rejects img').naturalWidth > 0")
         count = page.locator(".rejects img").count()
         page.evaluate("window.first = document.querySelector('.rejects img')")
         for number in range(5):

@@ -44,7 +44,7 @@ from edge.records import Decision
 
 REVIEW_DAYS = 7
 _MAX_PART = (1 << 63) - 1
-_KEEP_PICTURE_S = 86_400
+_KEEP_PICTURE_S = 3_600
 _KEEP_DRAWING_S = 60
 _EMPTY_PX = 64
 
@@ -140,7 +140,9 @@ def _add_picture(router: APIRouter, context: WebContext) -> None:
         if not 0 <= index < len(found):
             raise HTTPException(404, "there is no picture of this part")
         return FileResponse(
-            found[index], media_type="image/png", headers={"Cache-Control": "private, max-age=3600"}
+            found[index],
+            media_type="image/png",
+            headers={"Cache-Control": f"private, max-age={_KEEP_PICTURE_S}"},
         )
 
 
