@@ -36,6 +36,10 @@ class RuleValue:
 VALUES: tuple[RuleValue, ...] = (
     RuleValue("reject.limit", 15, 0.01, 100, "%", "rate of rejected parts"),
     RuleValue("unknown.limit", 2, 0.01, 100, "%", "rate of UNKNOWN parts"),
+    RuleValue("line.reject", 10, 0.01, 100, "%", "rate of rejected parts of a whole line"),
+    RuleValue("line.unknown", 1, 0.01, 100, "%", "rate of UNKNOWN parts of a whole line"),
+    RuleValue("plant.reject", 10, 0.01, 100, "%", "rate of rejected parts of a whole plant"),
+    RuleValue("plant.unknown", 1, 0.01, 100, "%", "rate of UNKNOWN parts of a whole plant"),
     RuleValue("rate.minutes", 30, 5, 1440, "min", "time over which rates are counted"),
     RuleValue("rate.confidence", 99.9, 80, 99.9999, "%", "confidence of a rate above its limit"),
     RuleValue("cusum.factor", 2, 1.2, 20, "×", "increase over the frozen rate that CUSUM detects"),
@@ -193,8 +197,13 @@ def _disk(
 
 def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> Iterator[Condition]:
     number, recent = facts.station_id, facts.recent
-    yield from _rate("reject-rate", "rejected", recent.rejected, facts, values, "reject.limit")
-    yield from _rate("unknown-rate", "UNKNOWN", recent.unknown, facts, values, "unknown.limit")
+    for name, word, counted in (
+        ("reject", "rejected", recent.rejected),
+        ("unknown", "UNKNOWN", recent.unknown),
+    ):
+        limit = values[f"{name}.limit"] / 100
+        rate = Rate(f"{name}-rate", number, "", word, counted, recent.inspected, limit)
+        yield from rate_conditions(rate, values["rate.confidence"] / 100)
     yield from _shift(facts)
     if facts.missed:
         text = f"{facts.missed} parts had to be ejected and were not"
@@ -224,24 +233,33 @@ def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> I
         yield from _disk(number, folder, which, free_share, values["disk.station"] / 100)
 
 
-def _rate(
-    rule: str,
-    name: str,
-    counted: int,
-    facts: StationFacts,
-    values: Mapping[str, float],
-    limit_name: str,
-) -> Iterator[Condition]:
-    parts = facts.recent.inspected
-    limit = values[limit_name] / 100
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A counted share of parts and its limit. word: for the message. limit: a share, 0 to 1."""
+
+    rule: str
+    station_id: int
+    subject: str
+    word: str
+    counted: int
+    parts: int
+    limit: float
+
+
+def rate_conditions(rate: Rate, confidence: float) -> Iterator[Condition]:
+    """Yield the condition of a rate that is above its limit, or was until just now.
+
+    confidence: of the one-sided bound of Clopper and Pearson (1934) that must be above the limit.
+    """
+    counted, parts, limit = rate.counted, rate.parts, rate.limit
     if parts < 1 or counted > parts or counted / parts < _CLEAR_SHARE * limit:
         return
-    lower = exact_lower(counted, parts, values["rate.confidence"] / 100)
+    lower = exact_lower(counted, parts, confidence)
     text = (
-        f"{counted} of {parts} parts are {name} ({100 * counted / parts:.1f} %); the limit is "
+        f"{counted} of {parts} parts are {rate.word} ({100 * counted / parts:.1f} %); the limit is "
         f"{100 * limit:g} %"
     )
-    yield Condition(rule, facts.station_id, "", "critical", text, lower > limit)
+    yield Condition(rate.rule, rate.station_id, rate.subject, "critical", text, lower > limit)
 
 
 def _shift(facts: StationFacts) -> Iterator[Condition]:

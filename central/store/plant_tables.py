@@ -148,7 +148,8 @@ cusums = Table(
     words("design"),
 )
 
-# One row from the first sign of a condition until it is resolved. station_id 0: the central system.
+# One row from the first sign of a condition until it is resolved. station_id 0: the central
+# system, and lines and plants, whose name is the subject.
 alarms = Table(
     "alarms",
     metadata,
@@ -181,6 +182,8 @@ mutes = Table(
     identity(),
     words("rule"),
     number("station_id", default=0),
+    # PLANT/LINE or PLANT; empty: station_id decides.
+    words("place"),
     number("until_us"),
     words("reason"),
     words("made_by"),

@@ -16,6 +16,8 @@ ALTER TABLE stations ADD COLUMN certificates TEXT DEFAULT '' NOT NULL
 ;
 ALTER TABLE stations ADD COLUMN disks TEXT DEFAULT '' NOT NULL
 ;
+ALTER TABLE mutes ADD COLUMN place TEXT DEFAULT '' NOT NULL
+;
 CREATE TABLE lot_statements (
     id {id} NOT NULL,
     place TEXT NOT NULL,
