@@ -11,6 +11,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from sqlalchemy import select
+from starlette.testclient import TestClient
 
 from central.access.audit import Actor, audited, read_entries
 from central.access.places import add_line, add_plant, assign_station
@@ -24,6 +25,7 @@ from central.store.lots import LotEntry, begin_lot, read_lot_of, read_lots
 from central.store.message import BrokerMessage, parse_utc
 from central.store.tables import stations
 from central.store.writer import BatchWriter
+from central.web.app import make_app
 from edge.sim.broker import EmbeddedBroker
 from tests.support.brokers import Mosquitto, needs_mosquitto, wait_for
 from tests.support.central_events import PREFIX, now_us, status
@@ -210,6 +212,19 @@ def test_a_wrong_statement_has_one_line(
 def test_a_payload_that_is_no_statement_is_answered(controller: Controller, payload: bytes) -> None:
     assert controller.send_bytes(payload)[0] == "refused"
     assert controller.published[-1][1]["message_id"] == ""
+
+
+def test_the_page_lists_statements_with_their_outcomes(
+    line: Database, controller: Controller
+) -> None:
+    controller.send("m-1")
+    controller.send("m-2", at="2026-05-01T07:00:00Z", lot="<b>")
+    with TestClient(make_app(line), base_url="http://127.0.0.1:8480") as client:
+        text = client.get("/lots").text
+    assert "Latest statements of line controllers" in text
+    assert "refused: press-1 works on another lot in this time" in text
+    assert "&lt;b&gt;" in text
+    assert text.index("m-2") < text.index("m-1")
 
 
 def test_hostile_names_are_stored_as_text(line: Database, controller: Controller) -> None:

@@ -9,13 +9,16 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel
 
+from central.collector.lot_statements import LotTopics
+from central.store.lot_messages import LotAnswer, LotStatement
 from edge import __version__
 from edge.events.committed import CommittedStatement
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
 from edge.events.identity import EventIdentity, wire_schema
-from edge.events.payload import Topics
+from edge.events.payload import DEFAULT_PREFIX, Topics
 from tools.reference.markdown import generated, table, type_text
 
+_LOT_TOPICS = LotTopics(DEFAULT_PREFIX)
 _INTRODUCTION = """\
 Each station publishes on two topics, and reads a third one. The same description for programs, as
 an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
@@ -25,6 +28,13 @@ an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 | `{events}` | every event, in the order of the journal | 1 | no |
 | `{status}` | online or offline; the last will is offline | 1 | yes |
 | `{committed}` | from a central system: the events that its database has | 1 | yes |
+
+A line controller publishes on one topic and reads another one (see below).
+
+| topic | content | QoS | retained |
+| --- | --- | --- | --- |
+| `{lots}` | from a line controller: the lot that the line works on | 1 | no |
+| `{answers}` | from the central system: the answer to each statement | 1 | no |
 
 `outfeed/v1` is the key `uplink.topic_prefix` of station.toml. A payload is one JSON object in
 UTF-8. Numbers are finite. The ending of a name gives the unit: `*_ns` is nanoseconds of the
@@ -72,7 +82,26 @@ makes delivery certain: the station then sends every event again that the databa
   Where the journal no longer has an event, a `{gap}` event names the numbers.
 - **Access list.** Only central systems may publish statements, because a station relies on them.
 
-`edge.receiver` does all of this, with the argument `states_as`. A central system in Python installs
+## Lots by a line controller
+
+A line controller states with `{lot}` that stations of its line begin or end a lot. Plant and line in
+the topic are those of the central system (`outfeed-central line list`). The rules are those of the
+page and of the API: a new lot ends the one before, and no moment of a station belongs to two lots.
+
+- **Answer.** The central system answers each statement with `{lot_answer}`, after its commit. An
+  answer can be lost with the connection. Repeat the statement, unchanged, until it is answered.
+- **Repeats.** `message_id` tells a repeat from another statement of the line. A repeat is answered
+  with `repeated`, and changes nothing.
+- **Contradictions.** The same `message_id` with other contents is refused.
+- **Late statements.** `at` is the time at the line, so a late statement is stored at its own time. It
+  is refused where a station has another lot then. State `until` where the next lot has begun already.
+- **Refusals.** Nothing is changed, and `reason` is one line. A refused statement may be repeated:
+  it is examined again. The page of lots lists the latest statements with their outcomes.
+- **Access list.** The broker protects the topic. A controller may publish for its own line only.
+
+## Central systems in Python
+
+`edge.receiver` keeps the rules for receivers and for statements, with the argument `states_as`. A central system in Python installs
 the package (`pip install outfeed`) and writes `from edge.receiver import Subscriber`. See
 [connect MQTT](../how-to/connect-mqtt.md).
 """
@@ -87,6 +116,10 @@ def page() -> str:
         committed=topics.committed("<journal>"),
         gap=_type_name(GapEvent),
         statement=_type_name(CommittedStatement),
+        lots=_LOT_TOPICS.of_line("<plant>", "<line>"),
+        answers=_LOT_TOPICS.answers("<plant>", "<line>"),
+        lot=_type_name(LotStatement),
+        lot_answer=_type_name(LotAnswer),
     )
     parts = [generated("MQTT topics and payloads", introduction)]
     parts.append("## Identity: at the head of every event\n\n" + _fields(_schema(EventIdentity)))
@@ -138,11 +171,23 @@ def asyncapi() -> str:
                 ["CommittedStatement"],
                 journal="UUID of a journal of the station.",
             ),
+            "lots": _line_channel(
+                _LOT_TOPICS.of_line("{plant}", "{line}"),
+                "From a line controller: the lot that its line works on.",
+                "LotStatement",
+            ),
+            "lotAnswers": _line_channel(
+                _LOT_TOPICS.answers("{plant}", "{line}"),
+                "From a central system: the answer to each statement on lots.",
+                "LotAnswer",
+            ),
         },
         "operations": {
             "sendEvents": _operation("events", retain=False),
             "sendStatus": _operation("status", retain=True),
             "receiveCommitted": _operation("committed", retain=True, action="receive"),
+            "sendLots": _operation("lots", retain=False),
+            "receiveLotAnswers": _operation("lotAnswers", retain=False, action="receive"),
         },
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
     }
@@ -157,8 +202,8 @@ def journalled_events() -> tuple[type[BaseModel], ...]:
 
 
 def all_events() -> tuple[type[BaseModel], ...]:
-    """Return the models of all payloads: the journalled events, the status, the statement."""
-    return (*journalled_events(), StatusEvent, CommittedStatement)
+    """Return the models of all payloads: events, status, statement, and those about lots."""
+    return (*journalled_events(), StatusEvent, CommittedStatement, LotStatement, LotAnswer)
 
 
 def _channel(
@@ -170,6 +215,18 @@ def _channel(
         "description": description,
         "parameters": {name: {"description": text} for name, text in named.items()},
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+    }
+
+
+def _line_channel(address: str, description: str, message: str) -> dict[str, Any]:
+    return {
+        "address": address,
+        "description": description,
+        "parameters": {
+            "plant": {"description": "A plant of the central system."},
+            "line": {"description": "A line of the plant."},
+        },
+        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
     }
 
 
