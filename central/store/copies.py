@@ -51,14 +51,14 @@ def forget_copies(connection: Connection, station: str, now_us: int) -> tuple[Fo
         seen = connection.execute(select(conflicts.c.count, conflicts.c.last_us).where(own)).all()
         if row.shared_from is None and not seen:
             continue
-        if any(each.last_us > now_us - QUIET_US for each in seen):
+        if any(each[1] > now_us - QUIET_US for each in seen):
             raise UsageError(
                 f"station {station!r} sent contradicting events within the last hour: replace the "
                 "copied card first, and ask again an hour later"
             )
         complete_to = _reset(connection, row.id, row.version, now_us)
         connection.execute(delete(conflicts).where(own))
-        total = sum(int(each.count) for each in seen)
+        total = sum(int(each[0]) for each in seen)
         forgotten.append(ForgottenCopy(row.uuid, row.shared_from, complete_to, total))
     if not forgotten:
         raise UsageError(f"no journal of station {station[:80]!r} is known as copied")

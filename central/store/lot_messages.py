@@ -1,7 +1,7 @@
 """Statements of line controllers about lots: their payload, the answers, and what is kept of them.
 
-A controller repeats a statement until it has an answer. The id of a statement tells a repeat from
-another statement.
+A controller repeats a statement until it has an answer. A repeat has the same id as
+its statement.
 """
 
 from __future__ import annotations

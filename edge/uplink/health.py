@@ -21,7 +21,7 @@ _MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class MachineHealth:
-    """What a status states about the machine."""
+    """The certificates and disks that a status states."""
 
     certificates: tuple[CertificateValidity, ...] = ()
     disks: tuple[DiskSpace, ...] = ()

@@ -147,13 +147,23 @@ def test_a_line_controller_speaks_for_its_own_line_only(plant: Plant, tmp_path: 
             clients[name].on_message = lambda _, __, message, of=name: heard[of].append(
                 f"{message.topic}: {message.payload.decode()}"
             )
-        clients["central"].subscribe("outfeed/v1/lines/+/+/lots", qos=1)
-        for name in ("controller", "station"):
-            clients[name].subscribe("outfeed/v1/lines/+/+/answers", qos=1)
-        clients["station"].publish(lots.format("press line"), "by a station", qos=1)
-        for line in ("saw", "press line"):
-            clients["controller"].publish(lots.format(line), "lot", qos=1)
-            clients["controller"].publish(answers.format(line), "by the controller", qos=1)
+        subscribed = threading.Semaphore(0)
+        for name, client in clients.items():
+            client.on_subscribe = lambda *_: subscribed.release()
+            last = "lots" if name == "central" else "answers"
+            client.subscribe(f"outfeed/v1/lines/+/+/{last}", qos=1)
+        for _ in clients:
+            assert subscribed.acquire(timeout=10)
+        # This broker ends a connection that publishes what it may not: a client for each lie.
+        lies = [
+            ("station", lots.format("press line")),
+            ("controller", lots.format("saw")),
+            ("controller", answers.format("press line")),
+        ]
+        for number, (name, topic) in enumerate(lies):
+            liar = stack.enter_context(looping(brokers[name], f"lies-{number}"))
+            liar.publish(topic, "a lie", qos=1)
+        clients["controller"].publish(lots.format("press line"), "lot", qos=1)
         wait_for(lambda: heard["central"], "the statement")
         for line in ("saw", "press line"):
             clients["central"].publish(answers.format(line), "by central", qos=1)

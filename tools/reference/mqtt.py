@@ -90,8 +90,8 @@ page and of the API: a new lot ends the one before, and no moment of a station b
 
 - **Answer.** The central system answers each statement with `{lot_answer}`, after its commit. An
   answer can be lost with the connection. Repeat the statement, unchanged, until it is answered.
-- **Repeats.** `message_id` tells a repeat from another statement of the line. A repeat is answered
-  with `repeated`, and changes nothing.
+- **Repeats.** A repeat has the same `message_id` and the same contents. It is answered with
+  `repeated`, and changes nothing.
 - **Contradictions.** The same `message_id` with other contents is refused.
 - **Late statements.** `at` is the time at the line, so a late statement is stored at its own time. It
   is refused where a station has another lot then. State `until` where the next lot has begun already.
