@@ -3,7 +3,7 @@
 #
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
-#   make test      [SLOW=yes]: everything the tests need, then pytest: most tests in parallel, then those that watch the clock, alone; SLOW=yes also runs the members of slow families that are else skipped
+#   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
 #   make docs      build/site: the documentation as a site, built without the network
