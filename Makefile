@@ -49,10 +49,11 @@ PYTEST_ARGS ?=
 SLOW ?= $(OUTFEED_SLOW)
 # The folders whose tests take longest begin, so that no worker waits for one of them at the end.
 LONG := tests/export tests/bench tests/models
-# Tests that watch the clock, the belt or a watchdog, and so need a machine to themselves.
-ALONE_FOLDERS := $(addprefix tests/,firmware hangs rejector station tutorials watchdog)
-ALONE_FILES := $(addprefix tests/,)
-PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE_FOLDERS),$(patsubst %/,%,$(wildcard tests/*/)))
+# Folders whose tests watch the clock, the belt or a watchdog, and so need a machine to themselves,
+# and files there that do not.
+ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials uplink watchdog)
+NOT_ALONE := tests/uplink/test_terms.py
+PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 EXPORT_ARGS ?=
@@ -114,9 +115,9 @@ central: $(CENTRAL)/.ready
 test: export OUTFEED_SLOW := $(SLOW)
 test: $(DEV)/.ready $(TFLITE)/.ready
 ifeq ($(strip $(PYTEST_ARGS)),)
-	$(DEV)/bin/python -m pytest $(PARALLEL) $(addprefix --ignore=,$(ALONE_FILES)) \
-		--numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-	$(DEV)/bin/python -m pytest $(ALONE_FOLDERS) $(ALONE_FILES)
+	$(DEV)/bin/python -m pytest $(PARALLEL) --numprocesses $(WORKERS) --maxprocesses 4 \
+		--dist loadfile --no-loadscope-reorder
+	$(DEV)/bin/python -m pytest $(ALONE) $(addprefix --ignore=,$(NOT_ALONE))
 else
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 endif
