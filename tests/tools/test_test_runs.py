@@ -1,4 +1,4 @@
-"""What all processes of a test run share, and the tests that a run leaves out."""
+"""Results that all processes of a test run share, and tests that a run leaves out."""
 
 from __future__ import annotations
 
