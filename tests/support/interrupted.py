@@ -64,7 +64,7 @@ def _main() -> None:
 
 
 def _traces_of(module: str) -> AbstractContextManager[None]:
-    """Where the command exports, its networks are traced once for all processes of the run."""
+    """Trace the networks of an export once for all processes of the run."""
     if module.partition(".")[0] != "export":
         return nullcontext()
     from tests.support.traced import traces_shared  # loads torch, as the command does
