@@ -6,9 +6,7 @@ The files are written all or not at all.
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from export.feedback.comparison import (
     rejected,
 )
 from export.feedback.inputs import open_marked
+from export.feedback.kept_work import inputs_of_learning, kept_work
 from export.feedback.record import (
     RECORD,
     ChangedRecord,
@@ -45,7 +44,6 @@ from export.page import write_page
 from export.parity import ParityLimits
 from export.record import record_of
 from export.repack import repack
-from models.data.dataset import DataError
 from models.evaluation.interval import counted
 from models.feedback import (
     FeedbackDataset,
@@ -127,6 +125,7 @@ def learn(
 
     Blocks for a minute (threshold) to hours (method). Raises ExportError where no route is within
     the limits, and DataError, BundleError and QuarantineError. After an error nothing is written.
+    After an interrupt the finished work is kept (export/feedback/kept_work.py).
     """
     if out.exists():
         raise ExportError(f"{out}: already exists; name another folder with OUT")
@@ -134,7 +133,7 @@ def learn(
     feedback = open_marked(run, old, quarantine, options.held_back_share)
     tried: list[TriedRoute] = []
     best: _Passed | None = None
-    with _scratch(out) as folder:
+    with kept_work(out, inputs_of_learning(feedback, old, options)) as folder:
         for route in options.routes or routes_of(feedback):
             log.info("learn route=%s started", route)
             with stage(f"route {route}"):
@@ -175,7 +174,7 @@ def _try(
 
     Returns a TriedRoute with the fault where the result exceeds a limit.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # of a retraining that was interrupted
     candidate = follow(route, feedback, options.limits, Run(folder), options.device)
     if isinstance(candidate, Shortfall):
         names = [feedback.selection[place].sample.name for place in candidate.lost]
@@ -381,18 +380,3 @@ def _raised(old: Bundle) -> str:
         return raised(old.manifest.version)
     except ValueError as error:
         raise ExportError(f"{error}; give --version") from error
-
-
-@contextmanager
-def _scratch(out: Path) -> Iterator[Path]:
-    """Create a folder beside ``out`` and delete it at the end. Raises DataError."""
-    folder = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be created: {error.strerror}") from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
