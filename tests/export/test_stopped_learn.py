@@ -23,19 +23,14 @@ Learn = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def place(tiny_run: Path, exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the run, its bundle and four marked parts."""
-    folder = tmp_path_factory.mktemp("place")
-    shutil.copytree(tiny_run, folder / "run")
-    write_bundle(folder / "tiny.outfeed", exported.data)
-    quarantine(folder / "marked", [(ringed(number), "false-reject") for number in range(4)])
-    return folder
+def learn(tiny_run: Path, exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Learn:
+    place = tmp_path_factory.mktemp("place")
+    shutil.copytree(tiny_run, place / "run")
+    write_bundle(place / "tiny.outfeed", exported.data)
+    marked = quarantine(place, [(ringed(number), "false-reject") for number in range(4)])
 
-
-@pytest.fixture(scope="module")
-def learn(place: Path) -> Learn:
     def run(out: Path, *more: object, at: str = "", number: int = 1) -> CompletedProcess[str]:
-        words = ("--run", place / "run", "--quarantine", place / "marked", "--out", out)
+        words = ("--run", place / "run", "--quarantine", marked, "--out", out)
         # The classifier learns, and a limit that no route keeps would end each trial early.
         bundle = ("--bundle", place / "tiny.outfeed", "--route", "classifier", "--fixed", 0)
         wide = ("--new-escapes", 99, "--synthetic-escapes", 1, "--more-false-rejects", 1)
