@@ -38,6 +38,7 @@ from export.feedback.record import (
     SettingsRecord,
     TriedRoute,
 )
+from export.kept_steps import KeptSteps
 from export.options import ExportOptions
 from export.pack import Exported, build_bundle
 from export.page import write_page
@@ -224,6 +225,7 @@ def _export(route: Route, run: Run, old: Bundle, version: str, options: LearnOpt
             search_parts=options.search_parts,
             limits=options.parity,
         ),
+        keep_steps=True,
     )
     if not set(formats) <= {build.format for build in exported.bundle.manifest.builds}:
         # Stations run the old bundle in a format that the new bundle would not have.
@@ -355,6 +357,7 @@ def _write(
     write_atomically(folder / page.PAGE, text)
     for checkpoint in folder.glob("*.ckpt"):
         checkpoint.unlink()
+    KeptSteps(folder, "").clear()
 
 
 def _sealed(data: bytes, key: Ed25519PrivateKey | None, compatible: tuple[str, ...]) -> bytes:

@@ -1,75 +1,119 @@
-"""Ctrl+C at several steps of `make learn`: one line, and then the same bundle."""
+"""Ctrl+C at several steps of `make learn`: the finished work is kept, and then the same bundle."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime.quantization")
 
-from edge.bundle import write_bundle
+from typer.testing import CliRunner
+
+import export.feedback.__main__ as command
+from edge.bundle import parse_bundle, write_bundle
+from export import pack
 from export.feedback.kept_work import kept_work, work_folder
+from export.feedback.retraining import LearnOptions, learn
+from export.kept_steps import FOLDER
 from export.pack import Exported
 from models.data.dataset import DataError
-from tests.support.interrupted import call
+from models.feedback import Limits
+from models.runs.run import Run
+from models.training.fit import Fit
 from tests.support.marked import quarantine, ringed
 
-Learn = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def learn(tiny_run: Path, exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Learn:
-    place = tmp_path_factory.mktemp("place")
-    shutil.copytree(tiny_run, place / "run")
-    write_bundle(place / "tiny.outfeed", exported.data)
-    marked = quarantine(place, [(ringed(number), "false-reject") for number in range(4)])
-
-    def run(out: Path, *more: object, at: str = "", number: int = 1) -> CompletedProcess[str]:
-        words = ("--run", place / "run", "--quarantine", marked, "--out", out)
-        # The classifier learns, and a limit that no route keeps would end each trial early.
-        bundle = ("--bundle", place / "tiny.outfeed", "--route", "classifier", "--fixed", 0)
-        wide = ("--new-escapes", 99, "--synthetic-escapes", 1, "--more-false-rejects", 1)
-        words = (*words, *bundle, *wide, "--held-back", 0.25, "--device", "cpu", *more)
-        return call("export.feedback", *words, at=at, number=number)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def whole(learn: Learn, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    out = tmp_path_factory.mktemp("whole") / "new"
-    done = learn(out)
-    assert done.returncode == 0, done.stderr
-    assert not work_folder(out).exists()
-    return (out / "tiny.outfeed").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("at", "number", "kept"),
-    [("models.training.fit:Fit._step", 20, "continued"), ("export.pack:certify", 1, "export step")],
+# The classifier learns, and no limit ends the trial early.
+OPTIONS = LearnOptions(
+    routes=("classifier",),
+    limits=Limits(99, 1.0, 1.0, 0.0),
+    held_back_share=0.25,
+    calibration_frames=12,
+    search_parts=8,
 )
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """A shell starts what is put into the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_stopped_retraining_goes_on(
-    at: str, number: int, kept: str, learn: Learn, whole: bytes, tmp_path: Path
+    tiny_run: Path,
+    exported: Exported,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    out = tmp_path / "new"
-    stopped = learn(out, at=at, number=number)
-    assert stopped.returncode == 130, stopped.stderr
-    line = (
-        "learn: stopped, and nothing is written; the same command goes on from its finished steps"
-    )
-    assert stopped.stderr.strip().splitlines()[-1] == line
-    assert not out.exists()
-    done = learn(out)
-    assert done.returncode == 0, done.stderr
-    assert "learn goes on with the finished work in " in done.stderr
-    assert kept in done.stderr
-    assert (out / "tiny.outfeed").read_bytes() == whole
-    assert not work_folder(out).exists()
+    marked = quarantine(tmp_path, [(ringed(number), "false-reject") for number in range(4)])
+    old = parse_bundle(exported.data)
+
+    def run(name: str) -> bytes:
+        out = tmp_path / name
+        return learn(Run(tiny_run), old, marked, out, OPTIONS).bundle_path.read_bytes()
+
+    whole = run("whole")
+    caplog.set_level(logging.INFO)
+    for owner, step, number in ((Fit, "_step", 20), (pack, "certify", 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, step, _interrupted(getattr(owner, step), number))
+            with pytest.raises(KeyboardInterrupt):
+                run("new")
+        assert not (tmp_path / "new").exists()
+    assert "learn goes on with the finished work in " in caplog.text
+    caplog.clear()
+    assert run("new") == whole
+    assert "export step kept: " in caplog.text
+    assert not work_folder(tmp_path / "new").exists()
+    assert not (tmp_path / "new" / FOLDER).exists()
+
+
+def _interrupted(function: Callable[..., Any], number: int) -> Callable[..., Any]:
+    """Return a function whose call ``number`` first sends SIGINT to this process."""
+    calls = 0
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return function(*args, **kwargs)
+
+    return counted
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_one_line_states_how_the_same_command_goes_on(
+    kept: bool,
+    tiny_run: Path,
+    exported: Exported,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle, out = tmp_path / "tiny.outfeed", tmp_path / "new"
+    write_bundle(bundle, exported.data)
+
+    def stop(*_: object) -> None:
+        if kept:
+            work_folder(out).mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "learn", stop)
+    words = ("--run", tiny_run, "--quarantine", tmp_path, "--bundle", bundle, "--out", out)
+    done = CliRunner().invoke(command.app, [str(word) for word in words])
+    assert done.exit_code == 130
+    how = "goes on from its finished steps" if kept else "begins anew"
+    assert done.stderr == f"learn: stopped, and nothing is written; the same command {how}\n"
 
 
 def _work(out: Path, inputs: str, end: type[BaseException] | None = None) -> list[str]:
