@@ -84,26 +84,28 @@ makes delivery certain: the station then sends every event again that the databa
 
 ## Lots by a line controller
 
-A line controller states with `{lot}` that stations of its line begin or end a lot. Plant and line in
-the topic are those of the central system (`outfeed-central line list`). The rules are those of the
-page and of the API: a new lot ends the one before, and no moment of a station belongs to two lots.
+A line controller states with `{lot}` that stations of its line begin or end a lot. Plant and line
+in the topic are those of the central system (`outfeed-central line list`). The rules are those of
+the page and of the API: a new lot ends the one before, and no moment of a station belongs to two
+lots.
 
 - **Answer.** The central system answers each statement with `{lot_answer}`, after its commit. An
   answer can be lost with the connection. Repeat the statement, unchanged, until it is answered.
 - **Repeats.** A repeat has the same `message_id` and the same contents. It is answered with
   `repeated`, and changes nothing.
 - **Contradictions.** The same `message_id` with other contents is refused.
-- **Late statements.** `at` is the time at the line, so a late statement is stored at its own time. It
-  is refused where a station has another lot then. State `until` where the next lot has begun already.
+- **Late statements.** `at` is the time at the line, so a late statement is stored at its own time.
+  It is refused where a station has another lot then. State `until` where the next lot has begun
+  already.
 - **Refusals.** Nothing is changed, and `reason` is one line. A refused statement may be repeated:
   it is examined again. The page of lots lists the latest statements with their outcomes.
 - **Access list.** The broker protects the topic. A controller may publish for its own line only.
 
 ## Central systems in Python
 
-`edge.receiver` keeps the rules for receivers and for statements, with the argument `states_as`. A central system in Python installs
-the package (`pip install outfeed`) and writes `from edge.receiver import Subscriber`. See
-[connect MQTT](../how-to/connect-mqtt.md).
+`edge.receiver` keeps the rules for receivers and for statements, with the argument `states_as`. A
+central system in Python installs the package (`pip install outfeed`) and writes `from
+edge.receiver import Subscriber`. See [connect MQTT](../how-to/connect-mqtt.md).
 """
 
 
