@@ -135,8 +135,8 @@ def test_without_a_picture_the_thumbnail_is_a_drawing(client: TestClient) -> Non
     assert cached == "private, max-age=60"
     assert _red(drawing).any()
     assert float(drawing[2, 2].mean()) == pytest.approx(200, abs=6)
-    plain, _ = _thumbnail(client, 9)  # its outlines are out of any frame
-    assert not _red(plain).any()
+    boxed, _ = _thumbnail(client, 9)  # its outlines are out of any frame, its box is not
+    assert _red(boxed).any()
     assert client.get("/stations/press-1/parts/99/thumbnail").status_code == 404
 
 

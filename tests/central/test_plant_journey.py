@@ -18,6 +18,7 @@ from central.alarms.service import AlarmService
 from central.config.alarms import AlarmsConfig
 from central.config.sections import DatabaseConfig
 from central.store.database import Database
+from central.store.lot_messages import KeptStatement, keep_statement
 from central.store.schema import migrate
 from central.store.tables import stations
 from central.web.app import make_app
@@ -64,6 +65,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
     migrate(opened)
     fill_plant(opened, now_us(), hours=9, per_minute=4)
     furnish(opened, now_us())
+    reason = "press-1 works on another lot in this time"
+    kept = KeptStatement("Ulm/press", "m-1", "begin", "4712", "", "refused", reason, None, now_us())
+    with opened.write() as connection:
+        keep_statement(connection, kept)
     yield opened
     opened.close()
 

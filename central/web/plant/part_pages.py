@@ -28,7 +28,7 @@ from central.store.tables import DAY_US
 from central.web.access import require
 from central.web.api import find_part
 from central.web.context import WebContext
-from central.web.plant.drawings import ShownPicture, draw_defects, shown_pictures
+from central.web.plant.drawings import ShownPicture, boxes_of, draw_defects, shown_pictures
 from central.web.plant.fleet import read_fleet
 from central.web.plant.forms import Form, change, see_other
 from central.web.plant.queries import (
@@ -155,6 +155,7 @@ def _add_thumbnail(router: APIRouter, context: WebContext) -> None:
         with context.database.read() as connection:
             evidence = read_evidence(connection, station, part_id)
         outlines = () if evidence is None else evidence.outlines
+        outlines = outlines or boxes_of(found[0].defects)
         for path in _pictures(context, station, part_id, evidence):
             if (made := thumbnails.of_picture(path, outlines)) is not None:
                 return _jpeg(made, _KEEP_PICTURE_S)
