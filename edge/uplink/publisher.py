@@ -19,6 +19,7 @@ from edge.journal.lock import FileLock
 from edge.journal.reader import JournalReader
 from edge.uplink import terms
 from edge.uplink.backoff import Backoff
+from edge.uplink.command_feed import CommandRelay
 from edge.uplink.connection import BrokerFeatures, Connection
 from edge.uplink.failures import (
     ConnectRefusedError,
@@ -118,8 +119,8 @@ class Publisher:
         self._given_up: tuple[JournalPosition, str] | None = None
         self._unexplained = 0
         self._unsaved = Unsaved()
-        again = JournalReader(config.paths.journal)
-        self._resender = Resender(again, config.uplink.resend_rate_hz)
+        again, relay = JournalReader(config.paths.journal), CommandRelay(config)
+        self._resender = Resender(again, config.uplink.resend_rate_hz, relay)
 
     def run(self, stop: threading.Event) -> None:
         """Connect, publish, and connect again after a pause, until ``stop`` is set."""
