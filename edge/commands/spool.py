@@ -151,7 +151,7 @@ class MessageSpool:
             self._last = max(self._last, newest, 0 if orders is None else orders.taken) + 1
             path = self._folder / f"{self._last:010d}.msg"
             write_atomically(path, payload[: MAX_MESSAGE_BYTES + 1], mode=0o640)
-            for name in names[: len(names) + 1 - MAX_MESSAGES]:
+            for name in names[: max(0, len(names) + 1 - MAX_MESSAGES)]:
                 (self._folder / name).unlink(missing_ok=True)
                 _log.warning("commands_full: the oldest of %s messages is removed", len(names) + 1)
         except OSError as error:

@@ -16,7 +16,9 @@ from edge.commands.message import MarkAction, PictureAction, ResendAction, comma
 from edge.commands.process import CommandProcess
 from edge.commands.spool import MAX_MESSAGES, MessageSpool, Report, ReportFile, read_orders
 from edge.commands.state import CommandState, read_state, write_state
+from edge.config.commands import CommandsConfig
 from edge.config.station import StationConfig
+from edge.config.trust import TrustConfig
 from edge.errors import OutfeedError
 from edge.events.command import CommandEvent
 from edge.events.event import MarkEvent
@@ -33,13 +35,13 @@ from tests.support.commands import (
 )
 
 
-def configured(folder: Path, **commands: Any) -> StationConfig:
-    config = station_config(folder / "state")
-    text = config.model_dump()
-    text["trust"] = {"operator_keys": (public(OPERATOR),)}
-    text["commands"] = {"accept": ("mark", "resend", "picture"), **commands}
-    text["upload"] = {"url": "https://central:8484"}
-    return StationConfig.model_validate(text)
+def configured(folder: Path) -> StationConfig:
+    return station_config(folder / "state").model_copy(
+        update={
+            "trust": TrustConfig(operator_keys=(public(OPERATOR),)),
+            "commands": CommandsConfig(accept=("mark", "resend", "picture")),
+        }
+    )
 
 
 @pytest.fixture
