@@ -57,7 +57,7 @@ AnswerState = Literal["accepted", "refused", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StationAnswer:
     """The answer to a signed command. The fields are those of ``edge.events.command``."""
 
     command_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -75,8 +75,8 @@ class Answer:
         return f"{self.command_id}-{self.state}-{self.utc}"
 
 
-InboxItem = Mark | Answer
-"""What a file of the inbox has."""
+InboxItem = Mark | StationAnswer
+"""The content of a file of the inbox."""
 
 
 def new_mark(part_id: int, kind: MarkKind, note: str) -> Mark:
@@ -229,4 +229,4 @@ def _name(item: InboxItem) -> str:
 
 
 _MARK = TypeAdapter(Mark)
-_ANSWER = TypeAdapter(Answer)
+_ANSWER = TypeAdapter(StationAnswer)

@@ -19,7 +19,7 @@ from edge.commands.message import (
 from edge.commands.spool import MAX_ORDERS, Order
 from edge.commands.state import CommandState, OpenOrder
 from edge.errors import OutfeedError
-from edge.inbox import MAX_REASON_CHARS, Answer, AnswerState, Mark
+from edge.inbox import MAX_REASON_CHARS, AnswerState, Mark, StationAnswer
 
 AHEAD_S = 300.0
 """A command may be signed by a clock that is this much ahead of the station's, in seconds."""
@@ -59,14 +59,14 @@ class Judgement:
     """The result of a message.
 
     state: the next state, with the answers that rest on a valid signature of an operator.
-    strangers: refusals of messages that no operator has signed for this station.
+    unsigned: refusals of messages that no operator has signed for this station.
     """
 
     state: CommandState
-    strangers: tuple[Answer, ...] = ()
+    unsigned: tuple[StationAnswer, ...] = ()
 
 
-class _StrangerError(OutfeedError):
+class _UnsignedError(OutfeedError):
     """No operator has signed the command for this station, so it changes no counter."""
 
 
@@ -82,31 +82,31 @@ def judge(state: CommandState, rules: CommandRules, payload: bytes, moment: Mome
     try:
         texts = split_message(payload)
     except OutfeedError as error:
-        return Judgement(state, (_stranger(payload, str(error), moment),))
-    strangers: list[Answer] = []
+        return Judgement(state, (_unsigned(payload, str(error), moment),))
+    unsigned: list[StationAnswer] = []
     for text in texts:
         try:
             command = read_signed(text)
         except OutfeedError as error:
-            strangers.append(_stranger(text, str(error), moment))
+            unsigned.append(_unsigned(text, str(error), moment))
             continue
         body: CommandBody | None = None
         try:
             _check_signature(command, rules)
             body = _read(command)
             _check_station(body, rules)
-        except _StrangerError as error:
-            strangers.append(_answer(command, body, "refused", str(error), moment))
+        except _UnsignedError as error:
+            unsigned.append(_answer(command, body, "refused", str(error), moment))
             continue
         state = _decide(state, rules, command, body, moment)
-    return Judgement(state, tuple(strangers))
+    return Judgement(state, tuple(unsigned))
 
 
 def finish(
     state: CommandState, order: OpenOrder, text: str, utc: str, *, is_done: bool
 ) -> CommandState:
     """Return the state in which an order is answered and removed."""
-    answer = Answer(
+    answer = StationAnswer(
         order.order.id,
         order.order.kind,
         "done" if is_done else "failed",
@@ -173,21 +173,21 @@ def _accept(
 
 def _check_signature(command: SignedCommand, rules: CommandRules) -> None:
     if command.key not in rules.operators:
-        raise _StrangerError(f"key {key_id(command.key)} is not in trust.operator_keys")
+        raise _UnsignedError(f"key {key_id(command.key)} is not in trust.operator_keys")
     if not command.is_signed():
-        raise _StrangerError("the signature does not fit the text: altered, or forged")
+        raise _UnsignedError("the signature does not fit the text: altered, or forged")
 
 
 def _read(command: SignedCommand) -> CommandBody:
     try:
         return command.read()
     except OutfeedError as error:
-        raise _StrangerError(str(error)) from error
+        raise _UnsignedError(str(error)) from error
 
 
 def _check_station(body: CommandBody, rules: CommandRules) -> None:
     if body.station != rules.station:
-        raise _StrangerError(f"is for station '{body.station}', not for '{rules.station}'")
+        raise _UnsignedError(f"is for station '{body.station}', not for '{rules.station}'")
 
 
 def _check_time(body: CommandBody, moment: Moment) -> None:
@@ -223,9 +223,9 @@ def _check_rules(state: CommandState, rules: CommandRules, body: CommandBody) ->
         raise _RefusedError(f"{MAX_ORDERS} accepted commands are waiting already")
 
 
-def _stranger(data: bytes, reason: str, moment: Moment) -> Answer:
+def _unsigned(data: bytes, reason: str, moment: Moment) -> StationAnswer:
     number = hashlib.sha256(data).hexdigest()[:32]
-    return Answer(number, "", "refused", reason[:MAX_REASON_CHARS], "", None, 0, moment.utc)
+    return StationAnswer(number, "", "refused", reason[:MAX_REASON_CHARS], "", None, 0, moment.utc)
 
 
 def _answer(
@@ -234,8 +234,8 @@ def _answer(
     state: AnswerState,
     reason: str,
     moment: Moment,
-) -> Answer:
-    return Answer(
+) -> StationAnswer:
+    return StationAnswer(
         command.command_id,
         "" if body is None else body.action.kind,
         state,

@@ -86,7 +86,7 @@ class PictureAction(_Strict):
 
 
 CommandAction = Annotated[MarkAction | ResendAction | PictureAction, Field(discriminator="kind")]
-"""What a command asks for. A station refuses a kind that it does not know."""
+"""The task of a command. A station refuses a kind that it does not know."""
 
 
 class CommandBody(_Strict):
@@ -128,7 +128,7 @@ class SignedCommand(BaseModel):
     def command_id(self) -> str:
         """Return the id: 32 hex digits over text, key and signature.
 
-        A copy with another signature has another id, so nobody can answer in the name of a command.
+        A copy with another signature has another id, so no one can answer in the name of a command.
         """
         whole = bytes.fromhex(self.key) + bytes.fromhex(self.signature) + _bytes(self.body)
         return hashlib.sha256(_SIGNED + whole).hexdigest()[:32]
@@ -150,6 +150,23 @@ class SignedCommand(BaseModel):
         return _validated(CommandBody, self.body, "the signed text is no command")
 
 
+class CommandsMessage(BaseModel):
+    """Signed commands to one station.
+
+    Publish it retained, with every command that the station has not answered yet. A station looks
+    at the commands in this order, and at each command once.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    type: Literal["outfeed.commands/1"] = Field(
+        default="outfeed.commands/1", description="type and version of the message"
+    )
+    commands: Annotated[tuple[SignedCommand, ...], Field(max_length=MAX_COMMANDS)] = Field(
+        description=f"the commands, ascending by counter; at most {MAX_COMMANDS}"
+    )
+
+
 def sign_command(body: CommandBody, key: Ed25519PrivateKey) -> SignedCommand:
     """Return the command, signed with an operator key."""
     text = body.model_dump_json()
@@ -166,9 +183,7 @@ def read_signed(text: str | bytes) -> SignedCommand:
 
 def commands_message(commands: list[SignedCommand]) -> bytes:
     """Return the payload of the topic of commands. commands: at most MAX_COMMANDS, in order."""
-    return json.dumps(
-        {"type": "outfeed.commands/1", "commands": [each.model_dump() for each in commands]}
-    ).encode()
+    return CommandsMessage(commands=tuple(commands)).model_dump_json().encode()
 
 
 def split_message(payload: bytes) -> list[bytes]:
@@ -188,28 +203,12 @@ def split_message(payload: bytes) -> list[bytes]:
 
 
 class _Message(BaseModel):
+    """A message whose commands are read one by one. A wrong one does not hide the others."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     type: Literal["outfeed.commands/1"]
     commands: Annotated[tuple[Any, ...], Field(max_length=MAX_COMMANDS)]
-
-
-def message_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a message of commands."""
-    schema = _SchemaMessage.model_json_schema(mode="serialization")
-    schema["$defs"]["CommandBody"] = CommandBody.model_json_schema(
-        mode="serialization", ref_template="#/$defs/CommandBody/$defs/{model}"
-    )
-    return schema
-
-
-class _SchemaMessage(BaseModel):
-    """Signed commands, retained: those that the station has not answered yet, in order."""
-
-    type: Literal["outfeed.commands/1"] = Field(description="type and version of the message")
-    commands: Annotated[tuple[SignedCommand, ...], Field(max_length=MAX_COMMANDS)] = Field(
-        description="the commands, ascending by counter"
-    )
 
 
 def _validated(model: type[Any], text: str | bytes, what: str) -> Any:

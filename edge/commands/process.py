@@ -17,7 +17,7 @@ from edge.commands.state import MAX_OUTBOX, CommandState, read_state, write_stat
 from edge.config.station import StationConfig
 from edge.errors import BundleError, InboxError, JournalError, OutfeedError
 from edge.events.event import PartEvent
-from edge.inbox import Answer, Inbox, InboxItem, Mark
+from edge.inbox import Inbox, InboxItem, Mark, StationAnswer
 from edge.journal.reader import JournalReader
 from edge.watchdog import SILENT, Notifier
 
@@ -32,8 +32,8 @@ REPEAT_GRACE_S = 60.0
 
 # Refusals of messages that no operator signed, each with an event of its own: this many at once,
 # and then one for each pause. The others are counted, so that a flood does not fill the journal.
-STRANGERS_AT_ONCE = 16
-STRANGER_PAUSE_S = 60.0
+UNSIGNED_AT_ONCE = 16
+UNSIGNED_PAUSE_S = 60.0
 
 # Rows of the journal in which an answer of the last run of this process is looked for.
 _TAIL_ROWS = 8192
@@ -73,8 +73,8 @@ class CommandProcess:
         self._posted: InboxItem | None = None
         self._is_first = True  # the head of the outbox may be of an earlier process
         self._answered_s: dict[str, float] = {}
-        self._strangers: dict[str, None] = {}
-        self._allowed = float(STRANGERS_AT_ONCE)
+        self._reported: dict[str, None] = {}
+        self._allowed = float(UNSIGNED_AT_ONCE)
         self._allowed_s = time.monotonic()
         self._more = 0
         self._warned = ""
@@ -113,7 +113,7 @@ class CommandProcess:
             if latest:
                 state = state.with_run(latest[0].run)
             judged = judge(state, rules, payload, self._moment())
-            state = self._with_strangers(judged).model_copy(update={"taken": number})
+            state = self._with_unsigned(judged).model_copy(update={"taken": number})
             self._change(state)
 
     def _rules(self) -> CommandRules | None:
@@ -152,23 +152,23 @@ class CommandProcess:
         }
         return Moment(self._now_s(), utc_now(), silent)
 
-    def _with_strangers(self, judged: Judgement) -> CommandState:
-        """Return the state with refusals of strangers, as far as their number is permitted."""
+    def _with_unsigned(self, judged: Judgement) -> CommandState:
+        """Return the state with refusals of what no operator signed, as far as is permitted."""
         now_s = time.monotonic()
-        gained = (now_s - self._allowed_s) / STRANGER_PAUSE_S
-        self._allowed = min(STRANGERS_AT_ONCE, self._allowed + gained)
+        gained = (now_s - self._allowed_s) / UNSIGNED_PAUSE_S
+        self._allowed = min(UNSIGNED_AT_ONCE, self._allowed + gained)
         self._allowed_s = now_s
         state = judged.state
-        for answer in judged.strangers:
-            if answer.command_id in self._strangers:
+        for answer in judged.unsigned:
+            if answer.command_id in self._reported:
                 continue  # the retained message came again
             if self._allowed < 1:
                 self._more += 1
                 continue
             self._allowed -= 1
-            self._strangers[answer.command_id] = None
-            if len(self._strangers) > MAX_OUTBOX:
-                self._strangers.pop(next(iter(self._strangers)))
+            self._reported[answer.command_id] = None
+            if len(self._reported) > MAX_OUTBOX:
+                self._reported.pop(next(iter(self._reported)))
             state = state.with_answers(replace(answer, more=self._more))
             self._more = 0
         return state
@@ -253,8 +253,8 @@ class CommandProcess:
         self._orders = orders
 
     def _warn(self, reason: str) -> None:
-        level = logging.DEBUG if reason == self._warned else logging.WARNING
-        _log.log(level, "commands_wait reason=%s", reason)
+        if reason != self._warned:
+            _log.warning("commands_wait reason=%s", reason)
         self._warned = reason
 
 
@@ -274,14 +274,17 @@ def _traces(item: InboxItem) -> tuple[str, ...]:
     )
 
 
-def _log_answer(answer: Answer) -> None:
-    level = logging.WARNING if answer.state in ("refused", "failed") else logging.INFO
-    _log.log(
-        level,
-        "command_%s id=%s kind=%s key=%s reason=%s",
-        answer.state,
-        answer.command_id,
-        answer.kind or "?",
-        answer.key or "?",
-        answer.reason,
-    )
+def _log_answer(answer: StationAnswer) -> None:
+    number, kind, key = answer.command_id, answer.kind or "?", answer.key or "?"
+    if answer.state == "accepted":
+        _log.info("command_accepted id=%s kind=%s key=%s", number, kind, key)
+    elif answer.state == "done":
+        _log.info("command_done id=%s kind=%s key=%s result=%s", number, kind, key, answer.reason)
+    elif answer.state == "failed":
+        _log.warning(
+            "command_failed id=%s kind=%s key=%s reason=%s", number, kind, key, answer.reason
+        )
+    else:
+        _log.warning(
+            "command_refused id=%s kind=%s key=%s reason=%s", number, kind, key, answer.reason
+        )

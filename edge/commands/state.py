@@ -16,7 +16,7 @@ from edge.commands.spool import MAX_ORDERS, Order
 from edge.errors import OutfeedError
 from edge.events.committed import MAX_SEQUENCE
 from edge.files import backup_path, read_regular_file, write_with_backup
-from edge.inbox import Answer, InboxItem, Mark
+from edge.inbox import InboxItem, Mark, StationAnswer
 from edge.validation_messages import describe
 
 MAX_RUNS = 64
@@ -41,7 +41,7 @@ class OutboxItem(_Record):
     """A mark or an answer that the journal has not confirmed. Exactly one of the two is given."""
 
     mark: Mark | None = None
-    answer: Answer | None = None
+    answer: StationAnswer | None = None
 
     @property
     def item(self) -> InboxItem:

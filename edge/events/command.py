@@ -8,14 +8,14 @@ from pydantic import Field
 
 from edge.clock import boot_id, utc_now
 from edge.events.payload import MAX_TEXT_CHARS, StationEvent
-from edge.inbox import Answer, AnswerState
+from edge.inbox import AnswerState, StationAnswer
 
 
 class CommandEvent(StationEvent):
     """The answer of a station to a command."""
 
-    type: Literal["outfeed.command/1"] = Field(
-        default="outfeed.command/1", description="type and version of the event"
+    type: Literal["outfeed.answer/1"] = Field(
+        default="outfeed.answer/1", description="type and version of the event"
     )
     command_id: str = Field(
         description="id of the command: SHA-256 over text, key and signature, 32 hex digits. Of a "
@@ -38,7 +38,7 @@ class CommandEvent(StationEvent):
     )
 
 
-def command_event(station: str, answer: Answer) -> CommandEvent:
+def command_event(station: str, answer: StationAnswer) -> CommandEvent:
     """Return the event of an answer."""
     return CommandEvent(
         station=station,

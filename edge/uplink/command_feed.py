@@ -6,8 +6,11 @@ import logging
 import time
 from collections import deque
 from pathlib import Path
+from typing import Protocol
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.commands.spool import (
     MAX_MESSAGES,
@@ -22,6 +25,7 @@ from edge.config.station import StationConfig
 from edge.events.identity import JournalPosition, StoredEvent
 from edge.events.payload import Topics
 from edge.journal.reader import JournalReader
+from edge.uplink.terms import explain
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,32 @@ _LOOK_S = 0.5
 
 # Events that one read takes from the journal.
 _BATCH = 32
+
+
+class Feed(Protocol):
+    """A subscription that reports its refusal."""
+
+    def refused(self, message_id: int, reason: str) -> None:
+        """Log that the broker refused a subscription, if it is this one."""
+        ...
+
+
+def report_refusals(client: mqtt.Client, *feeds: Feed) -> None:
+    """Report each refused subscription to its feed. Sets a callback of the client."""
+
+    def on_subscribe(
+        client: mqtt.Client,
+        userdata: object,
+        message_id: int,
+        reasons: list[ReasonCode],
+        properties: Properties | None,
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            text = ", ".join(explain(reason, properties) for reason in reasons)
+            for feed in feeds:
+                feed.refused(message_id, text)
+
+    client.on_subscribe = on_subscribe
 
 
 class CommandFeed:
@@ -60,7 +90,7 @@ class CommandFeed:
     def refused(self, message_id: int, reason: str) -> None:
         """Log that the broker refused a subscription, if it is this one."""
         if message_id == self._message_id:
-            log.warning("commands_refused topic=%s reason=%s", self._topic, reason)
+            log.warning("commands_topic_refused topic=%s reason=%s", self._topic, reason)
 
     def close(self) -> None:
         """Remove the callback."""

@@ -20,7 +20,7 @@ from edge.events.identity import JournalPosition
 from edge.events.payload import Topics
 from edge.uplink import terms
 from edge.uplink.client import make_client
-from edge.uplink.command_feed import CommandFeed
+from edge.uplink.command_feed import CommandFeed, report_refusals
 from edge.uplink.failures import (
     ConnectRefusedError,
     EventRefusedError,
@@ -125,9 +125,9 @@ class Connection:
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         self._client.on_disconnect = self._on_disconnect
-        self._client.on_subscribe = self._on_subscribe
         self.statements = StatementFeed(self._client, topics, config)
         self.commands = CommandFeed(self._client, topics)
+        report_refusals(self._client, self.statements, self.commands)
         if manner.has_will:
             will = status.lost.model_dump_json().encode()
             self._client.will_set(topics.status, will, qos=1, retain=manner.has_retain)
@@ -359,19 +359,6 @@ class Connection:
             is_lasting = reason.value in terms.OF_THE_EVENT
             why = explain(reason, properties)
             self._refused = EventRefusedError(refused.outgoing, why, is_lasting=is_lasting)
-
-    def _on_subscribe(
-        self,
-        client: mqtt.Client,
-        userdata: object,
-        message_id: int,
-        reasons: list[ReasonCode],
-        properties: Properties | None,
-    ) -> None:
-        if any(reason.is_failure for reason in reasons):
-            texts = ", ".join(explain(reason, properties) for reason in reasons)
-            self.statements.refused(message_id, texts)
-            self.commands.refused(message_id, texts)
 
     def _on_disconnect(
         self,

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from edge.config.station import StationConfig
 from edge.errors import JournalError, OutfeedError
 from edge.events.committed import CommittedRange, parse_statement
 from edge.events.event import gap_event
@@ -244,3 +245,9 @@ class Resender:
         """Log a warning once, and the same one again at DEBUG."""
         log.log(logging.DEBUG if reason == self._warned else logging.WARNING, event, reason)
         self._warned = reason
+
+
+def make_resender(config: StationConfig) -> Resender:
+    """Return the resender of a station, with a reader of its own. It opens nothing yet."""
+    reader = JournalReader(config.paths.journal)
+    return Resender(reader, config.uplink.resend_rate_hz, CommandRelay(config))

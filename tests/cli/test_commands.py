@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edge.commands.message import (
-    MAX_MESSAGE_BYTES,
     MarkAction,
     ResendAction,
     SignedCommand,
@@ -23,7 +20,7 @@ from edge.events.command import CommandEvent
 from edge.events.event import MarkEvent
 from tests.support.brokers import Mosquitto, needs_mosquitto
 from tests.support.brokers import wait_for as wait_within
-from tests.support.commands import OPERATOR, STRANGER, command, place, publish, with_commands
+from tests.support.commands import command, place, publish, with_commands
 from tests.support.station_runs import events
 
 pytestmark = needs_mosquitto

@@ -20,12 +20,13 @@ from edge.commands.message import (
     ResendAction,
     SignedCommand,
     commands_message,
+    read_signed,
 )
 from edge.commands.spool import MAX_ORDERS
 from edge.commands.state import CommandState
 from edge.errors import OutfeedError
-from edge.inbox import Answer, Mark
-from tests.support.commands import OPERATOR, SECOND_OPERATOR, STRANGER, command
+from edge.inbox import Mark, StationAnswer
+from tests.support.commands import OPERATOR, SECOND_OPERATOR, UNKNOWN_KEY, command
 
 PLACE = {"station": "press-3", "journal": "j-1", "run": "a1"}
 RULES = CommandRules(
@@ -47,11 +48,11 @@ def judged(
     state: CommandState = STATE,
     rules: CommandRules = RULES,
     at: Moment | None = None,
-) -> tuple[CommandState, list[Answer]]:
-    """The next state, and the new answers of operators and strangers."""
+) -> tuple[CommandState, list[StationAnswer]]:
+    """The next state, and the new answers of operators and unsigned."""
     done = judge(state, rules, commands_message(list(commands)), at or moment())
     new = [each.answer for each in done.state.outbox if each not in state.outbox and each.answer]
-    return done.state, [*new, *done.strangers]
+    return done.state, [*new, *done.unsigned]
 
 
 def refusal(*commands: SignedCommand, **rest: Any) -> str:
@@ -64,8 +65,8 @@ def test_a_mark_is_accepted_with_its_mark_and_its_answers() -> None:
     signed = command(PLACE, MarkAction(part_id=7, mark="escape", note="hole"))
     state, _ = judged(signed)
     accepted, mark, done = (each.item for each in state.outbox)
-    assert isinstance(accepted, Answer)
-    assert isinstance(done, Answer)
+    assert isinstance(accepted, StationAnswer)
+    assert isinstance(done, StationAnswer)
     assert (accepted.state, done.state) == ("accepted", "done")
     assert isinstance(mark, Mark)
     assert (mark.id, mark.part_id, mark.kind) == (signed.command_id, 7, "escape")
@@ -97,8 +98,8 @@ def test_forged_altered_and_foreign_commands_change_no_counter() -> None:
     forged = good.model_copy(update={"signature": "0" * 128})
     altered = good.model_copy(update={"body": good.body.replace("false-reject", "escape")})
     other = command({**PLACE, "station": "press-4"})
-    unknown = command(PLACE, key=STRANGER)
-    swapped = command(PLACE, key=STRANGER).model_copy(update={"key": public_of(OPERATOR)})
+    unknown = command(PLACE, key=UNKNOWN_KEY)
+    swapped = command(PLACE, key=UNKNOWN_KEY).model_copy(update={"key": public_of(OPERATOR)})
     for signed, reason in (
         (forged, "the signature does not fit"),
         (altered, "the signature does not fit"),
@@ -222,7 +223,7 @@ def test_too_many_orders_are_refused() -> None:
 def test_what_is_no_message_gets_one_refusal(payload: bytes, reason: str) -> None:
     done = judge(STATE, RULES, payload, moment())
     assert done.state == STATE
-    (answer,) = done.strangers
+    (answer,) = done.unsigned
     assert reason in answer.reason
     assert len(answer.command_id) == 32
 
@@ -242,7 +243,7 @@ def test_a_wrong_item_does_not_hide_the_next_one(item: Any) -> None:
     good = command(PLACE)
     payload = json.dumps({"type": "outfeed.commands/1", "commands": [item, good.model_dump()]})
     done = judge(STATE, RULES, payload.encode(), moment())
-    assert [each.reason[:22] for each in done.strangers] == ["not a signed command: "]
+    assert [each.reason[:22] for each in done.unsigned] == ["not a signed command: "]
     assert done.state.counters == {good.key: good.read().counter}
 
 
@@ -289,14 +290,14 @@ def test_the_mark_of_a_self_test_cannot_be_signed() -> None:
 
 @pytest.mark.parametrize(("first", "last"), [(5, 4), (1, MAX_RESEND + 1), (0, 3)])
 def test_a_resend_of_too_many_numbers_cannot_be_made(first: int, last: int) -> None:
-    with pytest.raises(ValueError, match="resend takes|greater than or equal"):
+    with pytest.raises(ValueError, match=r"resend takes|greater than or equal"):
         ResendAction(first=first, last=last)
 
 
 def test_an_empty_message_says_nothing() -> None:
     done = judge(STATE, RULES, b"", moment())
     assert done.state == STATE
-    assert done.strangers == ()
+    assert done.unsigned == ()
 
 
 def test_the_largest_message_of_real_commands_is_read() -> None:
@@ -306,11 +307,10 @@ def test_the_largest_message_of_real_commands_is_read() -> None:
     ]
     payload = commands_message(commands)
     assert len(payload) < MAX_MESSAGE_BYTES
-    assert judge(STATE, RULES, payload, moment()).strangers == ()
+    assert judge(STATE, RULES, payload, moment()).unsigned == ()
 
 
 def test_an_unreadable_item_names_its_fault() -> None:
+    text = json.dumps({"body": "{}", "key": "", "signature": ""})
     with pytest.raises(OutfeedError, match="not a signed command: key 'key'"):
-        from edge.commands.message import read_signed
-
-        read_signed(json.dumps({"body": "{}", "key": "", "signature": ""}))
+        read_signed(text)

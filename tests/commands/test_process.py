@@ -26,7 +26,7 @@ from edge.files import backup_path
 from tests.support.brokers import station_config
 from tests.support.commands import (
     OPERATOR,
-    STRANGER,
+    UNKNOWN_KEY,
     Recorder,
     command,
     deliver,
@@ -197,20 +197,20 @@ def test_a_repeat_is_silent_for_a_while_and_then_reported_once(
     assert states(recorder)[4:] == ["refused", "refused"]
 
 
-def test_refusals_of_strangers_are_limited_and_counted(
+def test_refusals_of_reported_are_limited_and_counted(
     config: StationConfig, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STRANGERS_AT_ONCE", 3)
-    monkeypatch.setattr(module, "STRANGER_PAUSE_S", 1e9)
+    monkeypatch.setattr(module, "UNSIGNED_AT_ONCE", 3)
+    monkeypatch.setattr(module, "UNSIGNED_PAUSE_S", 1e9)
     process = CommandProcess(config)
     process._allowed = 3.0
     for _ in range(10):
-        receive(config, commands_message([command(place(config), key=STRANGER)]))
+        receive(config, commands_message([command(place(config), key=UNKNOWN_KEY)]))
         deliver(process, recorder, 2)
     deliver(process, recorder)
     assert states(recorder) == ["refused"] * 3
-    monkeypatch.setattr(module, "STRANGER_PAUSE_S", 1e-9)
-    receive(config, commands_message([command(place(config), key=STRANGER)]))
+    monkeypatch.setattr(module, "UNSIGNED_PAUSE_S", 1e-9)
+    receive(config, commands_message([command(place(config), key=UNKNOWN_KEY)]))
     deliver(process, recorder)
     assert recorder.events(CommandEvent)[-1].more == 7
 

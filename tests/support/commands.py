@@ -27,7 +27,7 @@ _Event = TypeVar("_Event")
 
 OPERATOR = Ed25519PrivateKey.from_private_bytes(bytes(range(2, 34)))
 SECOND_OPERATOR = Ed25519PrivateKey.from_private_bytes(bytes(range(3, 35)))
-STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(range(4, 36)))
+UNKNOWN_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(4, 36)))
 
 
 def public(key: Ed25519PrivateKey) -> str:

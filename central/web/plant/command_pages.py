@@ -75,7 +75,7 @@ def _add_api(router: APIRouter, context: WebContext) -> None:
 
     @router.get("/api/stations/{station}/answers", tags=["commands"])
     def answers(caller: SeesStations, station: str) -> tuple[CommandAnswer, ...]:
-        """Return the latest answers of a station, also to messages that nobody here has sent."""
+        """Return the latest answers of a station, also to messages of other origin."""
         return _read(context, station)[1]
 
     @router.post("/api/stations/{station}/commands", tags=["commands"], status_code=201)
