@@ -105,7 +105,8 @@ class Inbox:
                         f"{self._folder}: {MAX_WAITING} files wait already; is the station running?"
                     )
                 owner = os.fstat(folder)
-                data = (_MARK if isinstance(item, Mark) else _ANSWER).dump_json(item)
+                kind: TypeAdapter[Any] = _MARK if isinstance(item, Mark) else _ANSWER
+                data = kind.dump_json(item)
                 write_atomically(Path(_name(item)), data, owner=owner, folder=folder)
             finally:
                 os.close(folder)

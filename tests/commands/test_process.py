@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,7 @@ from edge.errors import OutfeedError
 from edge.events.command import CommandEvent
 from edge.events.event import MarkEvent
 from edge.files import backup_path
-from tests.support.brokers import station_config
+from tests.support.brokers import station_config, wait_for
 from tests.support.commands import (
     OPERATOR,
     UNKNOWN_KEY,
@@ -33,6 +35,7 @@ from tests.support.commands import (
     place,
     public,
 )
+from tests.uplink.central import running
 
 
 def configured(folder: Path) -> StationConfig:
@@ -135,6 +138,41 @@ def test_a_kill_at_any_step_neither_loses_nor_doubles(
     assert sorted(found) == sorted(
         (each.command_id, state) for each in signed for state in ("accepted", "done")
     )
+
+
+@pytest.mark.parametrize("journalled", [0, 1, 2])
+def test_a_real_kill_between_acceptance_and_execution(
+    journalled: int, config: StationConfig, recorder: Recorder
+) -> None:
+    """SIGKILL ends the process when so many of its three items are journalled."""
+    path = config.paths.state_dir / "station.toml"
+    path.write_text(
+        f'id = "{config.id}"\nbundle = "b.outfeed"\nstate_dir = "."\n'
+        '[camera]\nkind = "files"\npath = "."\n[line]\ntravel_ms = 500\nbudget_ms = 100\n'
+        f'[trust]\noperator_keys = ["{public(OPERATOR)}"]\n[commands]\naccept = ["mark"]\n'
+    )
+    signed = command(place(config), MarkAction(part_id=3, mark="escape"))
+    receive(config, commands_message([signed]))
+    command_line = [sys.executable, "-m", "edge.commands", "--config", str(path)]
+    process = subprocess.Popen(command_line, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(journalled):
+            wait_for(recorder.turn, "an item", 60)
+        wait_for(recorder.inbox.waiting, "the next item waits", 60)
+    finally:
+        process.kill()
+        process.wait()
+    assert read_state(config.paths.commands).outbox
+    recorder.turn()  # what the killed process had posted
+    process = subprocess.Popen(command_line, stderr=subprocess.DEVNULL)
+    try:
+        with running(recorder.run):
+            wait_for(lambda: not read_state(config.paths.commands).outbox, "all delivered", 60)
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+    assert [each.mark_id for each in recorder.events(MarkEvent)] == [signed.command_id]
+    assert states(recorder) == ["accepted", "done"]
 
 
 def test_the_answer_that_a_killed_process_had_posted_is_not_posted_again(
