@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Select, case, func, select
 
@@ -194,7 +195,7 @@ def has_commands(connection: Connection, station: str) -> bool:
     return found is not None
 
 
-def _shown(now_us: int) -> Select[tuple[object, ...]]:
+def _shown(now_us: int) -> Select[Any]:
     is_expired = commands.c.state.in_(("waiting", "signed")) & (commands.c.expires_us <= now_us)
     state = case((is_expired, "expired"), else_=commands.c.state)
     return select(

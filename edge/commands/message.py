@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -38,6 +38,7 @@ MAX_LIFE_S = 30 * 86_400
 # Signatures over bundles begin with another prefix, so neither is valid as the other.
 _SIGNED = b"outfeed command 1\n"
 
+_Model = TypeVar("_Model", bound=BaseModel)
 _Sequence = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
 
 
@@ -211,7 +212,7 @@ class _Message(BaseModel):
     commands: Annotated[tuple[Any, ...], Field(max_length=MAX_COMMANDS)]
 
 
-def _validated(model: type[Any], text: str | bytes, what: str) -> Any:
+def _validated(model: type[_Model], text: str | bytes, what: str) -> _Model:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:

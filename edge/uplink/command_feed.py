@@ -123,6 +123,7 @@ class CommandRelay:
         self._current: Order | None = None
         self._next = 0
         self._sent = 0
+        self._awaited: int | None = None  # messages to be confirmed before the report
 
     def turn(self, feed: CommandFeed, published: JournalPosition | None) -> None:
         """Store new messages, and look for new orders."""
@@ -165,10 +166,17 @@ class CommandRelay:
         self._sent += 1
         return stored
 
-    def confirm(self, *, is_idle: bool) -> None:
-        """Report the present order, if everything was sent and the broker has confirmed it."""
+    def confirm(self, sent: int, confirmed: int) -> None:
+        """Report the present order, if everything was sent and the broker has confirmed it.
+
+        sent, confirmed: messages of the connection, which are confirmed in order.
+        """
         order = self._current
-        if order is None or self._orders is None or self._next <= order.last or not is_idle:
+        if order is None or self._orders is None or self._next <= order.last:
+            return
+        if self._awaited is None:
+            self._awaited = sent
+        if confirmed < self._awaited:
             return
         missing = order.last - order.first + 1 - self._sent
         text = f"{self._sent} events were sent again"
@@ -210,5 +218,6 @@ class CommandRelay:
                     "resend_begins command=%s first=%s last=%s", order.id, order.first, order.last
                 )
                 self._current, self._next, self._sent = order, order.first, 0
+                self._awaited = None
                 self._rows.clear()
                 return

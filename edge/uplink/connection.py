@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import struct
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.exception import MQTTException
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -22,6 +20,7 @@ from edge.uplink import terms
 from edge.uplink.client import make_client
 from edge.uplink.command_feed import CommandFeed, report_refusals
 from edge.uplink.failures import (
+    PARSING_ERRORS,
     ConnectRefusedError,
     EventRefusedError,
     TakenOverError,
@@ -39,18 +38,6 @@ CLOSE_S = 2.0
 
 # Besides events, the window has space for the status at the begin or at the end.
 STATUS_MESSAGES = 2
-
-# Errors that paho raises for packets that are not MQTT: it checks little of its input.
-_PARSING = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    struct.error,
-    MQTTException,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +105,7 @@ class Connection:
         self._lost: UplinkError | None = None
         self._position: JournalPosition | None = None
         self._socket: object = None
+        self.sent = 0  # messages of this connection
         self._delivered: list[DeliveredEvent] = []
         self._client = make_client(config, f"outfeed-{topics.station}", clean_session=True)
         # This window sets the limit, so paho must not queue messages itself.
@@ -157,6 +145,11 @@ class Connection:
         """The only event that is not acknowledged; None if there are several or none."""
         open_ = [one for one in self._window if one.message_id not in self._acknowledged]
         return open_[0].outgoing if len(open_) == 1 else None
+
+    @property
+    def confirmed(self) -> int:
+        """Return the number of ``sent`` messages that the broker has confirmed, in order."""
+        return self.sent - len(self._window)
 
     @property
     def is_idle(self) -> bool:
@@ -288,12 +281,13 @@ class Connection:
         info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         if info.rc != mqtt.MQTT_ERR_SUCCESS:
             raise self._lost or UplinkError(mqtt.error_string(info.rc))
+        self.sent += 1
         self._window.append(_Sent(info.mid, outgoing, time.monotonic()))
 
     def _loop(self, timeout_s: float) -> None:
         try:
             code = self._client.loop(timeout_s)
-        except _PARSING as error:
+        except PARSING_ERRORS as error:
             line = f"the broker sent what is no MQTT: {type(error).__name__}: {error}"
             raise UplinkError(line) from error
         if self._connack is not None and self._connack.is_failure:

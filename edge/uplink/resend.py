@@ -124,7 +124,7 @@ class Resender:
                 self._allowed -= 1
         except JournalError as error:
             self._warn("resend_cannot_read reason=%s", str(error))
-        self._relay.confirm(is_idle=connection.is_idle)
+        self._relay.confirm(connection.sent, connection.confirmed)
 
     def ended(self, alone: OutgoingEvent | None) -> None:
         """Record that a connection ended without a reason, while only this event was under way."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from edge.commands.message import (
     MarkAction,
     ResendAction,
@@ -74,10 +76,12 @@ def configured(configure: Configure, broker: Mosquitto) -> tuple[Path, StationCo
         uplink="true",
         port=broker.port,
     )
+    path.write_text(path.read_text().replace("rate_hz = 100.0", "rate_hz = 20.0"))
     with_commands(path)
     return path, load_config(path)
 
 
+@pytest.mark.timeout(400)
 def test_a_mark_of_a_command_is_a_mark_of_a_person(
     outfeed: Outfeed, configure: Configure, tmp_path: Path
 ) -> None:
