@@ -23,7 +23,7 @@ _LOOK_S = 0.25  # the longest time until an exit is noticed
 
 
 class ChildProcess:
-    """Runs ``python -m MODULE`` with one configuration. Its thread starts it again.
+    """Runs a module of Python with one configuration. Its thread starts it again.
 
     Its faults do not affect inspection. If the process exits or cannot be started, there is a log
     line and another attempt, with pauses of up to retry_max_s. A process without a heartbeat for

@@ -16,7 +16,14 @@ import pytest
 from edge.commands import process as module
 from edge.commands.message import MarkAction, PictureAction, ResendAction, commands_message
 from edge.commands.process import CommandProcess
-from edge.commands.spool import MAX_MESSAGES, MessageSpool, Report, ReportFile, read_orders
+from edge.commands.spool import (
+    MAX_MESSAGES,
+    MessageSpool,
+    Report,
+    ReportFile,
+    read_orders,
+    write_orders,
+)
 from edge.commands.state import CommandState, read_state, write_state
 from edge.config.commands import CommandsConfig
 from edge.config.station import StationConfig
@@ -25,6 +32,7 @@ from edge.errors import OutfeedError
 from edge.events.command import CommandEvent
 from edge.events.event import MarkEvent
 from edge.files import backup_path
+from edge.inbox import Inbox
 from tests.support.brokers import station_config, wait_for
 from tests.support.commands import (
     OPERATOR,
@@ -112,9 +120,9 @@ def test_a_kill_at_any_step_neither_loses_nor_doubles(
 
         return write
 
-    monkeypatch.setattr(module, "write_state", dying(module.write_state))
-    monkeypatch.setattr(module, "write_orders", dying(module.write_orders))
-    monkeypatch.setattr(module.Inbox, "post", dying(module.Inbox.post))
+    monkeypatch.setattr(module, "write_state", dying(write_state))
+    monkeypatch.setattr(module, "write_orders", dying(write_orders))
+    monkeypatch.setattr(Inbox, "post", dying(Inbox.post))
     process = CommandProcess(config)
     for turn in range(60):
         try:

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Body, HTTPException
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from central.access.audit import AuditedChange, audited
 from central.access.caller import Caller
@@ -92,7 +92,8 @@ def _add_api(router: APIRouter, context: WebContext) -> None:
     @router.get(
         "/api/stations/{station}/commands/{number}/unsigned",
         tags=["commands"],
-        response_class=PlainTextResponse,
+        response_class=Response,
+        responses={200: {"content": {"application/json": {}}}},
     )
     def unsigned(caller: SendsCommands, station: str, number: RowNumber) -> Response:
         """Return the file that `outfeed-central command sign` takes."""
