@@ -127,7 +127,7 @@ def test_a_key_of_bundles_signs_no_commands_and_the_other_way_round() -> None:
         ({"journal": "j-2"}, "is for another journal"),
         ({"run": "b9"}, "names a run that this station does not know"),
         ({"expires": 1_700_000_000}, "expired "),
-        ({"expires": round(time.time()) + MAX_LIFE_S + 60}, "expires later than 30 days"),
+        ({"expires": round(time.time()) + MAX_LIFE_S + 86_400}, "expires later than 30 days"),
         ({"action": MarkAction(part_id=101, mark="look")}, "part 101 does not exist; the last"),
         ({"action": PictureAction(part_id=101)}, "part 101 does not exist; the last"),
     ],
