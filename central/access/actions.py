@@ -13,6 +13,7 @@ from central.access.caller import Grant
 from central.access.permissions import Permission, Role
 from central.access.requests import DangerousAction, Requests
 from central.store import tables
+from central.store.command_tables import command_answers
 from edge.errors import UsageError
 
 _DATA = (
@@ -25,6 +26,7 @@ _DATA = (
     tables.starts,
     tables.drifts,
     tables.self_tests,
+    command_answers,
 )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DBAPIError
 
+from central.collector.commands import CommandPublisher
 from central.collector.connection import BrokerConnection
 from central.collector.inbox import MessageInbox, ReceivedMessage
 from central.collector.statements import StatementPublisher
@@ -75,6 +76,12 @@ class Collector:
             central=settings.name,
             interval_s=settings.statement_s,
         )
+        self._commands = CommandPublisher(
+            database,
+            self.connection.publish,
+            prefix=broker.topic_prefix,
+            now_us=lambda: time.time_ns() // 1000,
+        )
         self._maintenance = Maintenance(database, retention)
         self._stop = threading.Event()
         self._counts: Counter[str] = Counter()
@@ -127,6 +134,7 @@ class Collector:
             try:
                 result = self._writer.write([each.message for each in batch])
                 self._statements.add_stations(result.statuses)
+                self._commands.add_stations(station for station, _ in result.statuses)
             except (DBAPIError, StoreError) as error:
                 self._lose(error)
                 self._pause(backoff.next_s())
@@ -138,9 +146,10 @@ class Collector:
             return
 
     def _attend(self) -> None:
-        """Publish statements that are due, and take one step of maintenance."""
+        """Publish statements and commands that are due, and take one step of maintenance."""
         try:
             self._statements.publish_due(time.monotonic())
+            self._commands.publish_due(time.monotonic())
             self._maintenance.step(time.time_ns() // 1000)
         except (DBAPIError, StoreError) as error:
             self._lose(error)

@@ -10,6 +10,8 @@ import yaml
 from pydantic import BaseModel
 
 from edge import __version__
+from edge.commands.message import CommandBody, CommandsMessage
+from edge.events.command import CommandEvent
 from edge.events.committed import CommittedStatement
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
 from edge.events.identity import EventIdentity, wire_schema
@@ -17,7 +19,7 @@ from edge.events.payload import Topics
 from tools.reference.markdown import generated, table, type_text
 
 _INTRODUCTION = """\
-Each station publishes on two topics, and reads a third one. The same description for programs, as
+Each station publishes on two topics, and reads two others. The same description for programs, as
 an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 
 | topic | content | QoS | retained |
@@ -25,6 +27,7 @@ an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 | `{events}` | every event, in the order of the journal | 1 | no |
 | `{status}` | online or offline; the last will is offline | 1 | yes |
 | `{committed}` | from a central system: the events that its database has | 1 | yes |
+| `{commands}` | to the station: commands that operators have signed | 1 | yes |
 
 `outfeed/v1` is the key `uplink.topic_prefix` of station.toml. A payload is one JSON object in
 UTF-8. Numbers are finite. The ending of a name gives the unit: `*_ns` is nanoseconds of the
@@ -72,9 +75,37 @@ makes delivery certain: the station then sends every event again that the databa
   Where the journal no longer has an event, a `{gap}` event names the numbers.
 - **Access list.** Only central systems may publish statements, because a station relies on them.
 
-`edge.receiver` does all of this, with the argument `states_as`. A central system in Python installs
-the package (`pip install outfeed`) and writes `from edge.receiver import Subscriber`. See
-[connect MQTT](../how-to/connect-mqtt.md).
+## Commands
+
+A station with `commands.accept` in station.toml reads `{commands_type}` on its topic of commands.
+Neither the broker nor the publisher is trusted: the station itself checks each signature.
+
+- **Text.** The key `body` of a command is the signed text: the JSON of a `{body_type}`, at most
+  2,048 characters. It has no unknown keys.
+- **Signature.** Ed25519 (RFC 8032) over the bytes `outfeed command 1`, a line feed, and the text in
+  UTF-8. `trust.operator_keys` of the station names the key.
+- **Id.** The first 32 hexadecimal digits of the SHA-256 over `outfeed command 1`, a line feed, the
+  32 bytes of the key, the 64 bytes of the signature, and the text.
+- **Binding.** A command names the station, its journal, and one of its runs. A copied storage card
+  does not know the runs that the other station drew after the copy.
+- **Order.** `counter` is the time of the signature. For each key, a command below one that the
+  station has seen is refused.
+- **Answers.** Each command gets `{answer}` events: `accepted`, then `done` or `failed`; or
+  `refused`, with the reason. A repeat of an answered command is refused once, and not at all in the
+  first minute. At most 16 messages that no operator has signed get an answer at once, then one a
+  minute; the key `more` counts the others.
+- **Size.** A message has at most 48 KiB and 16 commands. A broker with MQTT 5 drops one above
+  68 KiB before the station.
+- **Kinds.** `mark`, `resend` and `picture`. No kind sets an output, a threshold, a rule or the
+  configuration. `desired` is reserved for a desired state in a later version.
+
+See [send commands to stations](../how-to/central-commands.md).
+
+## In Python
+
+`edge.receiver` does all of the acknowledgement, with the argument `states_as`. A central system in
+Python installs the package (`pip install outfeed`) and writes `from edge.receiver import
+Subscriber`. See [connect MQTT](../how-to/connect-mqtt.md).
 """
 
 
@@ -85,6 +116,10 @@ def page() -> str:
         events=topics.events,
         status=topics.status,
         committed=topics.committed("<journal>"),
+        commands=topics.commands,
+        commands_type=_type_name(CommandsMessage),
+        body_type=_type_name(CommandBody),
+        answer=_type_name(CommandEvent),
         gap=_type_name(GapEvent),
         statement=_type_name(CommittedStatement),
     )
@@ -138,11 +173,17 @@ def asyncapi() -> str:
                 ["CommittedStatement"],
                 journal="UUID of a journal of the station.",
             ),
+            "commands": _channel(
+                topics.commands,
+                "Commands that operators have signed, retained.",
+                ["CommandsMessage"],
+            ),
         },
         "operations": {
             "sendEvents": _operation("events", retain=False),
             "sendStatus": _operation("status", retain=True),
             "receiveCommitted": _operation("committed", retain=True, action="receive"),
+            "receiveCommands": _operation("commands", retain=True, action="receive"),
         },
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
     }
@@ -157,8 +198,9 @@ def journalled_events() -> tuple[type[BaseModel], ...]:
 
 
 def all_events() -> tuple[type[BaseModel], ...]:
-    """Return the models of all payloads: the journalled events, the status, the statement."""
-    return (*journalled_events(), StatusEvent, CommittedStatement)
+    """Return the models of all payloads: events, status, statement, and commands with their
+    text."""
+    return (*journalled_events(), StatusEvent, CommittedStatement, CommandsMessage, CommandBody)
 
 
 def _channel(
@@ -217,8 +259,9 @@ def _type(field: dict[str, Any]) -> str:
     """Return the type of a key; the name of another table where the value is an object."""
     if "$ref" in field:
         return f"`{field['$ref'].rsplit('/', 1)[1]}`"
-    if "anyOf" in field:
-        return " or ".join(_type(choice) for choice in field["anyOf"])
+    for choices in ("anyOf", "oneOf"):
+        if choices in field:
+            return " or ".join(_type(choice) for choice in field[choices])
     if "prefixItems" in field:
         return "[" + ", ".join(_type(item) for item in field["prefixItems"]) + "]"
     if field.get("type") == "array":
