@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sqlite3
@@ -12,8 +13,13 @@ from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
-from central.config.alarms import BackupConfig
-from edge.errors import OutfeedError
+from sqlalchemy.exc import DBAPIError
+
+from central.backup.facts import BackupError, BackupFacts, BackupRecord, parse_record, read_facts
+from central.config.backup import BackupConfig
+from central.config.sections import DatabaseConfig
+from central.store.database import Database, StoreError
+from edge.files import read_regular_file, write_durably
 from edge.validation_messages import one_line
 
 _log = logging.getLogger(__name__)
@@ -23,44 +29,97 @@ _PAUSE_S = 0.01
 _CHECK_S = 30.0
 _HOURLY, _DAILY = "central-hour-%Y%m%dT%H.db", "central-day-%Y%m%d.db"
 _UNFINISHED = ".unfinished"
+_RECORD_BYTES = 1 << 20
+_BLOCK = 1 << 20
 
 
-class BackupError(OutfeedError):
-    """A copy of the database could not be made or is damaged."""
-
-
-def copy_database(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path, now_us: int) -> BackupRecord:
     """Copy a database of SQLite that others write meanwhile, and check the copy.
 
-    The target appears when it is complete and on the disk; one that exists is replaced. A killed
-    process leaves a file ``*.unfinished``, which the next copy replaces. Blocks: some seconds for a
-    gigabyte. Raises BackupError.
+    Copy and record are of one transaction, so that the record states exactly what the copy has.
+    The target and its record ``NAME.json`` appear when they are complete and on the disk; those
+    that exist are replaced. A killed process leaves a file ``*.unfinished``, which the next copy
+    replaces. Blocks: some seconds for a gigabyte. Raises BackupError.
     """
+    if not source.is_file():
+        raise BackupError(f"{target}: cannot be written: {source}: there is no such database")
     unfinished = target.with_name(target.name + _UNFINISHED)
     try:
         unfinished.unlink(missing_ok=True)
-        with (
-            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as own,
-            closing(sqlite3.connect(unfinished)) as copy,
-        ):
-            own.backup(copy, pages=_PAGES, sleep=_PAUSE_S)
-            copy.execute("PRAGMA journal_mode = DELETE")
-            result = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if result != "ok":
-            raise BackupError(f"{target}: the copy is damaged: {one_line(result)}")
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
+        facts = _copy(source, unfinished)
+        digest, size = hash_file(unfinished)
+        record = BackupRecord(
+            made_us=now_us,
+            bytes=size,
+            sha256=digest,
+            counts=dict(facts.counts),
+            audit_sequence=facts.audit_sequence,
+            audit_hash=facts.audit_hash,
+        )
+        write_durably(record_path(target), record.model_dump_json(indent=1).encode())
         unfinished.replace(target)
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, DBAPIError, StoreError, OSError) as error:
         raise BackupError(f"{target}: cannot be written: {one_line(error)}") from error
     except BackupError:
         unfinished.unlink(missing_ok=True)
         raise
+    return record
+
+
+def record_path(copy: Path) -> Path:
+    """Return the path of the record of a copy."""
+    return copy.with_name(copy.name + ".json")
+
+
+def read_record(copy: Path) -> BackupRecord:
+    """Return the record of a copy. Raises BackupError."""
+    path = record_path(copy)
+    try:
+        text = read_regular_file(path, _RECORD_BYTES).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BackupError(f"{path.name}: cannot be read: {one_line(error)}") from error
+    return parse_record(text, path.name)
+
+
+def find_copies(folder: Path) -> tuple[Path, ...]:
+    """Return the copies in the folder, the newest first."""
+    found = [*folder.glob("central-hour-*.db"), *folder.glob("central-day-*.db")]
+    return tuple(sorted(found, key=lambda each: each.stat().st_mtime_ns, reverse=True))
+
+
+def hash_file(path: Path) -> tuple[str, int]:
+    """Return the SHA-256 of a file, and its bytes. Raises OSError."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size
+
+
+def _copy(source: Path, target: Path) -> BackupFacts:
+    """Copy in one read transaction, and return the figures of the same transaction."""
+    database = Database(DatabaseConfig(path=source))
+    try:
+        with database.read() as connection, closing(sqlite3.connect(target)) as copy:
+            facts = read_facts(connection)
+            own = connection.connection.driver_connection
+            assert isinstance(own, sqlite3.Connection)
+            own.backup(copy, pages=_PAGES, sleep=_PAUSE_S)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            result = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    finally:
+        database.close()
+    if result != "ok":
+        raise BackupError(f"{target}: the copy is damaged: {one_line(result)}")
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+    return facts
 
 
 class BackupService:
@@ -111,7 +170,7 @@ class BackupService:
             target = self._folder / now.strftime(form)
             if kept and not target.exists():
                 started_s = time.monotonic()
-                copy_database(self._source, target)
+                copy_database(self._source, target, self._now_us())
                 _log.info(
                     "backup_made file=%s bytes=%s seconds=%.1f",
                     target.name,
@@ -127,6 +186,7 @@ class BackupService:
         found = sorted(self._folder.glob(f"{prefix}*.db"))
         for old in found[: max(0, len(found) - kept)]:
             old.unlink(missing_ok=True)
+            record_path(old).unlink(missing_ok=True)
 
     def _run(self) -> None:
         while not self._stop.is_set():
