@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -120,6 +121,67 @@ def _copy(source: Path, target: Path) -> BackupFacts:
     with target.open("rb") as file:
         os.fsync(file.fileno())
     return facts
+
+
+def restore_copy(copy: Path, database: Path, now_us: int) -> tuple[Path, ...]:
+    """Put a copy in the place of a database that no process uses, and return the files set aside.
+
+    The former database is kept beside it as ``NAME.replaced``, with its log; one that is already
+    there is not overwritten. The copy must fit its record. A killed process leaves the former
+    database either in its place or set aside, and never the log of one beside the other. Blocks.
+    Raises BackupError.
+    """
+    record = read_record(copy)
+    aside = database.with_name(database.name + ".replaced")
+    if aside.exists():
+        raise BackupError(f"{aside}: exists; move it away first")
+    part = database.with_name(database.name + _UNFINISHED)
+    try:
+        digest, size = hash_file(copy)
+        if (digest, size) != (record.sha256, record.bytes):
+            raise BackupError(f"{copy.name}: is not the file that was written: its SHA-256 differs")
+        _check_unused(database)
+        shutil.copyfile(copy, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        moved = []
+        for ending in ("-wal", "-shm", ""):
+            old = database.with_name(database.name + ending)
+            if old.exists():
+                moved.append(old.replace(aside.with_name(aside.name + ending)))
+        part.replace(database)
+        folder = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except (OSError, sqlite3.Error) as error:
+        raise BackupError(f"{database}: cannot be restored: {one_line(error)}") from error
+    _log.info("backup_restored file=%s made_us=%s at_us=%s", copy.name, record.made_us, now_us)
+    return tuple(moved)
+
+
+def _check_unused(database: Path) -> None:
+    """Raise BackupError if a process has the database open; its log goes to the file first."""
+    if not database.exists():
+        return
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+        try:
+            # Only the one connection that is left may change the mode.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("ROLLBACK")
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise BackupError(
+                    f"{database}: is in use: stop the service that uses it"
+                ) from error
+            raise
+        except sqlite3.DatabaseError as error:
+            # It is damaged: that is why it is replaced.
+            _log.warning("database_damaged file=%s reason=%s", database, one_line(error))
 
 
 class BackupService:
