@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from central.backup.checks import check_restored
 from central.backup.facts import BackupError, BackupFacts, read_facts
@@ -43,7 +44,7 @@ def restore_pgbackrest(
     Blocks: as long as restoring and reading the database takes. Raises BackupError.
 
     Args:
-        database: The live database. Nothing is written to it.
+        database: The live database. No table is changed; a message is written to its log.
         settings: Its section [database].
         config: With a stanza.
         now_us: The clock, in microseconds since 1970 UTC.
@@ -54,6 +55,9 @@ def restore_pgbackrest(
         with database.read() as connection:
             least = read_facts(connection, since_us=since_us)
             version, wanted = _position(connection)
+        # An idle server does not hand over its log. A record of ours makes it do so.
+        with database.write() as connection:
+            connection.execute(text("SELECT pg_logical_emit_message(true, 'outfeed', 'drill')"))
         _wait_archived(database, wanted, archive_s)
         at_us = now_us()
         parent = config.drill_folder or Path(tempfile.gettempdir())
@@ -65,6 +69,8 @@ def restore_pgbackrest(
             _give(folder)
             label = _restore(config, folder)
             rows = _check(database, settings, folder, version, least, at_us)
+    except DBAPIError as error:
+        raise BackupError(one_line(error.orig)) from error
     except (StoreError, OSError) as error:
         raise BackupError(one_line(error)) from error
     return DrillResult(label, at_us, rows)
