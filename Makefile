@@ -3,6 +3,7 @@
 #
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
+#   make central-package [PACKAGES=build]: outfeed-central_VERSION_ARCH.deb for the Debian of this machine, with its libraries
 #   make test      everything the tests need, then pytest
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
@@ -45,6 +46,8 @@ DEVICE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 CENTRAL_ARGS ?=
+PACKAGES ?= build
+SYSTEM_PYTHON ?= /usr/bin/python3
 PYTEST_ARGS ?=
 COMPUTING := $(addprefix tests/,assembly bench chain commission config disk_usage docs doctor drift edge engines \
 	export journal line models pictures proof provision quarantine replay tools uplink/test_terms.py)
@@ -89,7 +92,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central test system-test check docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package test system-test check docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -102,6 +105,15 @@ central: $(CENTRAL)/.ready
 		--defective 0.25 --force
 	$(CENTRAL)/bin/outfeed-central demo --bundle $(BUNDLE) --frames build/demo-parts --out build/central \
 		$(CENTRAL_ARGS)
+
+# The libraries are those of the lock, for the Python of the system that will run them.
+central-package:
+	rm -rf build/central-site build/central-builder
+	$(SYSTEM_PYTHON) -m venv build/central-builder
+	build/central-builder/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--no-compile --target build/central-site --requirement requirements/central.txt
+	rm -rf build/central-site/bin
+	build/central-builder/bin/python -m tools.debian central --site build/central-site --out "$(PACKAGES)"
 
 # Tests that compute take one core each; those of running processes watch the clock and run alone.
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
