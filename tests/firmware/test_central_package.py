@@ -121,11 +121,8 @@ def page_commands(start: str) -> list[str]:
     return [line for line in lines if line.startswith(start)]
 
 
-@pytest.mark.timeout(600)
-def test_the_package_is_installed_runs_in_its_sandbox_and_restores(
-    machine: tuple[Machine, int],
-) -> None:
-    own, port = machine
+def install(own: Machine, port: int) -> None:
+    """Install the package, give the service ports of its own, and start it."""
     output = own.run("dpkg", "-i", "/root/outfeed-central.deb")
     assert "Setting up outfeed-central" in output, output
     assert "rror" not in output, output
@@ -133,16 +130,17 @@ def test_the_package_is_installed_runs_in_its_sandbox_and_restores(
     assert own.run("stat", "-c", "%U %G %a", f"/etc/{UNIT}/central.toml") == f"root {UNIT} 640"
     assert own.run("systemctl", "is-enabled", UNIT) == "disabled"
     # The network is that of the machine that runs the tests: other ports.
-    config = f'"{port}"'
     broker = free_port()
     own.run(
         *("sed", "-i", "-e", f's/^kind = "embedded"/port = {broker}/'),
         *("-e", f"$ a [web]\\nport = {port}", f"/etc/{UNIT}/central.toml"),
     )
     started = own.run("systemctl", "start", UNIT)
-    assert started == "", f"{started}\n{own.log(UNIT)}\n{config}"
+    assert started == "", f"{started}\n{own.log(UNIT)}"
     assert health(port) == 200
-    pid = own.show(UNIT, "MainPID")
+
+
+def assert_sandbox(own: Machine, pid: str) -> None:
     status = own.run("cat", f"/proc/{pid}/status")
     user = own.run("id", "-u", UNIT)
     assert re.search(rf"^Uid:\t{user}\t{user}\t{user}\t{user}$", status, re.MULTILINE)
@@ -152,6 +150,16 @@ def test_the_package_is_installed_runs_in_its_sandbox_and_restores(
     mounts = own.run("grep", "-E", " (/|/etc) ", f"/proc/{pid}/mounts")
     assert re.search(r" / overlay ro,", mounts), mounts
     assert own.run("stat", "-c", "%U %a", f"{STATE}/central.db") == f"{UNIT} 640"
+
+
+@pytest.mark.timeout(600)
+def test_the_package_is_installed_runs_in_its_sandbox_and_restores(
+    machine: tuple[Machine, int],
+) -> None:
+    own, port = machine
+    install(own, port)
+    pid = own.show(UNIT, "MainPID")
+    assert_sandbox(own, pid)
     # Copies are made at once, and the command restores one of them.
     own.eventually(
         lambda: "central-day" in own.run("ls", f"{STATE}/backup"), f"a copy {own.log(UNIT)}"

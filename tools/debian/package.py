@@ -154,8 +154,12 @@ def _normalise(root: Path, epoch_s: int) -> None:
     """Give every file the mode that its kind has, and the same time."""
     for each in sorted(root.rglob("*"), reverse=True):
         if not each.is_symlink():
-            is_script = each.is_file() and each.open("rb").read(2) == b"#!"
-            each.chmod(0o755 if each.is_dir() or is_script else 0o644)
+            each.chmod(0o755 if each.is_dir() or _is_script(each) else 0o644)
         os.utime(each, (epoch_s, epoch_s), follow_symlinks=False)
     root.chmod(0o755)
     os.utime(root, (epoch_s, epoch_s))
+
+
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
