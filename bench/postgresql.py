@@ -149,7 +149,7 @@ class PostgresqlServer:
         )
         if done.returncode:
             raise OutfeedError(f"{program}: {done.stderr}{done.stdout}")
-        return done.stdout
+        return str(done.stdout)
 
 
 def _server_user() -> pwd.struct_passwd | None:

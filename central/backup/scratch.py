@@ -70,7 +70,7 @@ def run_program(command: Sequence[str], folder: Path) -> str:
     )
     if done.returncode:
         raise BackupError(f"{Path(command[0]).name}: {_last(done.stderr or done.stdout)}")
-    return done.stdout
+    return str(done.stdout)
 
 
 @contextmanager
