@@ -4,7 +4,7 @@
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
 #   make central-package [PACKAGES=build]: outfeed-central_VERSION_ARCH.deb for the Debian of this machine, with its libraries
-#   make test      everything the tests need, then pytest
+#   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
 #   make docs      build/site: the documentation as a site, built without the network
@@ -49,8 +49,16 @@ CENTRAL_ARGS ?=
 PACKAGES ?= build
 SYSTEM_PYTHON ?= /usr/bin/python3
 PYTEST_ARGS ?=
-COMPUTING := $(addprefix tests/,assembly bench chain commission config disk_usage docs doctor drift edge engines \
-	export journal line models pictures proof provision quarantine replay tools uplink/test_terms.py)
+SLOW ?= $(OUTFEED_SLOW)
+# The folders whose tests take longest begin, so that no worker waits for one of them at the end.
+LONG := tests/export tests/bench tests/models
+# Folders whose tests watch the clock, the belt or a watchdog, and so need a machine to themselves,
+# and files there that do not.
+ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials uplink watchdog)
+NOT_ALONE := tests/uplink/test_terms.py
+PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
+# One more than there are cores, because many tests wait for a process that they started; at most 4.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 EXPORT_ARGS ?=
 LEARN_ARGS ?=
 KEY ?=
@@ -92,7 +100,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central central-package test system-test check docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -107,20 +115,13 @@ central: $(CENTRAL)/.ready
 		$(CENTRAL_ARGS)
 
 # The libraries are those of the lock, for the Python of the system that will run them.
-central-package:
-	rm -rf build/central-site build/central-builder
-	$(SYSTEM_PYTHON) -m venv build/central-builder
-	build/central-builder/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-		--no-compile --target build/central-site --requirement requirements/central.txt
-	rm -rf build/central-site/bin
-	build/central-builder/bin/python -m tools.debian central --site build/central-site --out "$(PACKAGES)"
-
-# Tests that compute take one core each; those of running processes watch the clock and run alone.
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
+test: export OUTFEED_SLOW := $(SLOW)
 test: $(DEV)/.ready $(TFLITE)/.ready
 ifeq ($(strip $(PYTEST_ARGS)),)
-	$(DEV)/bin/python -m pytest $(COMPUTING) --numprocesses auto --maxprocesses 4 --dist loadfile
-	$(DEV)/bin/python -m pytest $(addprefix --ignore=,$(COMPUTING))
+	$(DEV)/bin/python -m pytest $(PARALLEL) --numprocesses $(WORKERS) --maxprocesses 4 \
+		--dist loadfile --no-loadscope-reorder
+	$(DEV)/bin/python -m pytest $(ALONE) $(addprefix --ignore=,$(NOT_ALONE))
 else
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 endif
@@ -129,10 +130,15 @@ system-test: $(DEV)/.ready
 	tests/system/build.sh $(SYSTEM) $(DEV)/bin/python
 	$(DEV)/bin/python -m tests.system.run --image $(SYSTEM) --log $(SYSTEM)/console.log
 
-check: $(DEV)/.ready
+# Two targets, so that `make --jobs=2 check docs` takes little longer than mypy alone.
+check: check-types check-style
+
+check-types: $(DEV)/.ready
+	$(DEV)/bin/mypy
+
+check-style: $(DEV)/.ready
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
-	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
 	$(DEV)/bin/python -m tools.language
 

@@ -99,6 +99,15 @@ def steps_of(run: Run, samples: Iterable[Sample], settings: object) -> KeptSteps
 
     samples: all that the export may read. settings: of the export; their ``repr`` counts.
     """
+    return KeptSteps(run.folder, inputs_of(run, samples, settings))
+
+
+def inputs_of(run: Run, samples: Iterable[Sample], settings: object) -> str:
+    """Return the SHA-256 of all that work on a run follows from, in hexadecimal digits.
+
+    That is the run, the pictures and masks of ``samples``, the ``repr`` of the settings, the code
+    and the versions of libraries. Blocks for reading every picture and mask once.
+    """
     digest = sha256(repr(settings).encode())
     for part in (*_versions(), _code_sha256()):
         digest.update(part.encode())
@@ -107,7 +116,7 @@ def steps_of(run: Run, samples: Iterable[Sample], settings: object) -> KeptSteps
         digest.update(path.name.encode() + b"\0")
         if path.is_file():
             digest.update(sha256(path.read_bytes()).digest())
-    return KeptSteps(run.folder, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def _annotated(samples: Iterable[Sample], note: Callable[[bytes], None]) -> Iterator[Path]:

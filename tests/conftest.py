@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.shared import FOLDER_VARIABLE, shared_folder
+from tests.support.slow import skip_slow
 
 # The time of an example depends more on the load of the machine than on the code.
 settings.register_profile("outfeed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,6 +26,24 @@ settings.load_profile("outfeed")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of tests/support/shared.py, before pytest-xdist starts its workers."""
+    if FOLDER_VARIABLE in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="outfeed-tests-")
+    os.environ[FOLDER_VARIABLE] = folder
+
+    def remove() -> None:
+        os.environ.pop(FOLDER_VARIABLE, None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(remove)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    skip_slow(items, os.environ)
 
 
 @pytest.fixture(autouse=True)
@@ -56,13 +79,14 @@ def _is_of_station(one: threading.Thread) -> bool:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_run() -> Path:
     """The folder of a run trained for seconds on pictures that are easy. Read-only."""
     if not HAS_TORCH:
         pytest.skip("torch is not installed")
     from models.training.session import train_folder
     from tests.support.tinyrun import RECIPE, write_pictures
 
-    folder = tmp_path_factory.mktemp("tiny")
-    train_folder(write_pictures(folder / "data"), RECIPE, folder / "run")
-    return folder / "run"
+    def train(folder: Path) -> None:
+        train_folder(write_pictures(folder / "data"), RECIPE, folder / "run")
+
+    return shared_folder("tiny run", train) / "run"

@@ -23,6 +23,7 @@ from edge.terminals import tolerate
 from edge.validation_messages import one_line
 from export.__main__ import print_error, signature_line
 from export.errors import ExportError
+from export.feedback.kept_work import work_folder
 from export.feedback.page import PAGE, worse
 from export.feedback.retraining import LearnOptions, RetrainingResult, learn
 from models.evaluation.interval import counted
@@ -117,6 +118,7 @@ def main(
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(threads or usable_cores())
+    target: Path | None = None
     try:
         options = LearnOptions(
             routes=_routes(route),
@@ -135,7 +137,9 @@ def main(
         print_error(f"learn: {one_line(error)}")
         sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     except KeyboardInterrupt:
-        print_error("learn: stopped by the user; nothing is written")
+        goes_on = target is not None and work_folder(target).exists()
+        how = "goes on from its finished steps" if goes_on else "begins anew"
+        print_error(f"learn: stopped, and nothing is written; the same command {how}")
         sys.exit(130)
     _print_result(result, signer)
 

@@ -6,9 +6,7 @@ The files are written all or not at all.
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from export.feedback.comparison import (
     rejected,
 )
 from export.feedback.inputs import open_marked
+from export.feedback.kept_work import inputs_of_learning, kept_work
 from export.feedback.record import (
     RECORD,
     ChangedRecord,
@@ -39,13 +38,13 @@ from export.feedback.record import (
     SettingsRecord,
     TriedRoute,
 )
+from export.kept_steps import KeptSteps
 from export.options import ExportOptions
 from export.pack import Exported, build_bundle
 from export.page import write_page
 from export.parity import ParityLimits
 from export.record import record_of
 from export.repack import repack
-from models.data.dataset import DataError
 from models.evaluation.interval import counted
 from models.feedback import (
     FeedbackDataset,
@@ -127,6 +126,7 @@ def learn(
 
     Blocks for a minute (threshold) to hours (method). Raises ExportError where no route is within
     the limits, and DataError, BundleError and QuarantineError. After an error nothing is written.
+    After an interrupt the finished work is kept (export/feedback/kept_work.py).
     """
     if out.exists():
         raise ExportError(f"{out}: already exists; name another folder with OUT")
@@ -134,7 +134,7 @@ def learn(
     feedback = open_marked(run, old, quarantine, options.held_back_share)
     tried: list[TriedRoute] = []
     best: _Passed | None = None
-    with _scratch(out) as folder:
+    with kept_work(out, inputs_of_learning(feedback, old, options)) as folder:
         for route in options.routes or routes_of(feedback):
             log.info("learn route=%s started", route)
             with stage(f"route {route}"):
@@ -175,7 +175,7 @@ def _try(
 
     Returns a TriedRoute with the fault where the result exceeds a limit.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # of a retraining that was interrupted
     candidate = follow(route, feedback, options.limits, Run(folder), options.device)
     if isinstance(candidate, Shortfall):
         names = [feedback.selection[place].sample.name for place in candidate.lost]
@@ -225,6 +225,7 @@ def _export(route: Route, run: Run, old: Bundle, version: str, options: LearnOpt
             search_parts=options.search_parts,
             limits=options.parity,
         ),
+        keep_steps=True,
     )
     if not set(formats) <= {build.format for build in exported.bundle.manifest.builds}:
         # Stations run the old bundle in a format that the new bundle would not have.
@@ -356,6 +357,7 @@ def _write(
     write_atomically(folder / page.PAGE, text)
     for checkpoint in folder.glob("*.ckpt"):
         checkpoint.unlink()
+    KeptSteps(folder, "").clear()
 
 
 def _sealed(data: bytes, key: Ed25519PrivateKey | None, compatible: tuple[str, ...]) -> bytes:
@@ -381,18 +383,3 @@ def _raised(old: Bundle) -> str:
         return raised(old.manifest.version)
     except ValueError as error:
         raise ExportError(f"{error}; give --version") from error
-
-
-@contextmanager
-def _scratch(out: Path) -> Iterator[Path]:
-    """Create a folder beside ``out`` and delete it at the end. Raises DataError."""
-    folder = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be created: {error.strerror}") from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

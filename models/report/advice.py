@@ -11,8 +11,9 @@ import numpy as np
 
 from models.data.dataset import Sample
 from models.data.facts import parts_of
-from models.evaluation.interval import UNKNOWN, counted, interval, percent
+from models.evaluation.interval import UNKNOWN, counted, interval, percent, share_of
 from models.evaluation.metrics import Match, PictureOutcome
+from models.evaluation.promise import escapes_at
 from models.evaluation.tradeoff.point import operating_point
 from models.methods.registry import METHODS
 from models.report.findings import Findings
@@ -24,6 +25,8 @@ FALLING = 0.05  # share by which the loss may still fall over the last fifth of 
 LOW_ESCAPES = 0.05  # an escape rate that validation must be able to exclude
 MANY_POINTS = 10  # points of a loss curve that are needed to evaluate its end
 WHOLE, WITHOUT = "float", "float without classifier"  # the names in the run's result
+MOST_DECIDING = 3  # good parts that are looked at
+DECIDES_PARTS, DECIDES_SHARE = 2, 0.1  # escapes that these cost, as a number and as a share
 LEVELS_APART = 5.0  # visible difference of a region and its surroundings, in grey levels
 
 
@@ -42,6 +45,7 @@ def advise(findings: Findings) -> tuple[Advice, ...]:
     """
     found = tuple(
         chain(
+            _deciding(findings),
             _kinds(findings),
             _classifier(findings),
             _false_alarms(findings),
@@ -69,6 +73,37 @@ def touched(outcomes: Sequence[PictureOutcome], kind: str = "") -> tuple[int, in
     """
     matches: list[Match] = [m for o in outcomes for m in o.matches if m.kind == kind or not kind]
     return sum(match.iou > 0.0 for match in matches), len(matches)
+
+
+def _deciding(findings: Findings) -> list[Advice]:
+    """Return advice to look at the few good parts that set the limit, where they cost escapes.
+
+    Such a part is often a defective one in the wrong folder, or its picture is a bad one.
+    """
+    limit = findings.limit
+    good = [outcome for outcome in findings.outcomes if not outcome.defective]
+    bad = [outcome for outcome in findings.outcomes if outcome.defective]
+    ranked = sorted(good, key=lambda outcome: outcome.score, reverse=True)
+    before = escapes_at(findings.outcomes, limit)
+    for count in range(1, min(MOST_DECIDING, len(ranked) - 1) + 1):
+        after = escapes_at((*bad, *ranked[count:]), limit)
+        if before - after < max(DECIDES_PARTS, DECIDES_SHARE * len(bad)):
+            continue
+        names = ", ".join(outcome.name for outcome in ranked[:count])
+        them, sets, part = ("it", "It sets", "the part is")
+        if count > 1:
+            them, sets, part = ("them", "They set", "the parts are")
+        text = (
+            f"Look at the pictures of good parts with the highest scores: {names}. {sets} the "
+            f"limit of severity for all parts. If {part} defective, or the line makes no such "
+            f"pictures, move {them} out of the good ones and train again."
+        )
+        rests_on = (
+            f"escapes within {percent(limit)} false rejects, by the score of the verdict: "
+            f"{share_of(before, len(bad))} with {them}, {share_of(after, len(bad))} without {them}"
+        )
+        return [Advice(text, rests_on)]
+    return []
 
 
 def _kinds(findings: Findings) -> list[Advice]:

@@ -295,7 +295,7 @@ def test_the_fleet_shows_restore_drills(client: TestClient, database: Database) 
     record_drill(database, lambda: good, lambda: NOW - 6 * HOUR_US)
     record_drill(database, failed, lambda: NOW - HOUR_US)
     page = client.get("/fleet").text
-    assert "The last good restore drill was 6 hours ago" in page
+    assert "The last good restore drill was 6.0 hours ago" in page
     assert "central-day-20270114.db" in page
     assert "12345" in page
     assert "&lt;b&gt;copy.db&lt;/b&gt; is damaged" in page

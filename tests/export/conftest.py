@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,6 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
-import onnx
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -23,13 +21,11 @@ from edge.bundle import (
     KindManifest,
     Manifest,
 )
-from export import builds
 from export.__main__ import app
-from export.float_onnx import export_float
 from export.options import ExportOptions
 from export.pack import Exported, build_bundle
-from models.networks import BlockClassifier, DetectorNetwork
 from models.runs.run import Run
+from tests.support.traced import traces_shared
 
 # Whether float is packed beside int8 would else be a matter of the clock, and so would the bytes.
 OPTIONS = ExportOptions(
@@ -41,21 +37,8 @@ OPTIONS = ExportOptions(
 def _each_network_is_traced_once() -> Iterator[None]:
     """torch takes some ten seconds to trace the tiny run's two networks, and most tests here export
     that very run. What is traced again in a test of its own: test_export_is_deterministic."""
-    traced: dict[str, bytes] = {}
-
-    def once(network: DetectorNetwork | BlockClassifier, channels: int) -> onnx.ModelProto:
-        digest = hashlib.sha256(f"{network!r} {channels}".encode())
-        for name, values in network.state_dict().items():
-            digest.update(name.encode() + values.numpy().tobytes())
-        key = digest.hexdigest()
-        if key not in traced:
-            traced[key] = export_float(network, channels).SerializeToString()
-        return onnx.ModelProto.FromString(traced[key])
-
-    patch = pytest.MonkeyPatch()
-    patch.setattr(builds, "export_float", once)
-    yield
-    patch.undo()
+    with traces_shared():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def run(data: bytes, pixels: np.ndarray, make: Any = OrtEngine) -> np.ndarray:
     return np.asarray(engine.run()[0], np.float32)
 
 
-@pytest.mark.parametrize("name", ["nano", "lean"])
+@pytest.mark.parametrize("name", ["nano", pytest.param("lean", marks=pytest.mark.slow)])
 def test_the_float_graph_gives_the_map_and_the_score_of_torch(name: str) -> None:
     made = network(name)
     data = station_graph(export_float(made, 1), tail_of(made)).SerializeToString()

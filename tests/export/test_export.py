@@ -39,12 +39,12 @@ from tests.export.conftest import OPTIONS, run_export
 @pytest.mark.parametrize(
     ("network", "resolution", "channels"),
     [
-        ("lean", 2, 1),
-        ("lean", 2, 3),
         ("nano", 2, 1),
         ("large", 2, 3),
         ("paper", 4, 1),
-        ("paper", 2, 3),
+        pytest.param("lean", 2, 1, marks=pytest.mark.slow),
+        pytest.param("lean", 2, 3, marks=pytest.mark.slow),
+        pytest.param("paper", 2, 3, marks=pytest.mark.slow),
     ],
 )
 def test_float_graph_is_the_torch_network(network: str, resolution: int, channels: int) -> None:

@@ -77,8 +77,10 @@ def test_a_method_without_a_network_in_int8_has_no_time_before_training() -> Non
 def test_the_command_times_networks_and_names_those_it_cannot_time(tmp_path: Path) -> None:
     subjects = (NANO, NANO.model_copy(update={"name": "threshold"}))
     request = TimingRequest(subjects=subjects, kinds=2, seconds=0.05)
+    # As `python -m export.ladder`, with each network traced once for all processes of the run.
+    command = [sys.executable, "-m", "tests.support.interrupted", "", "1"]
     done = subprocess.run(
-        [sys.executable, "-m", "export.ladder", str(tmp_path)],
+        [*command, "export.ladder", str(tmp_path)],
         input=request.model_dump_json(),
         capture_output=True,
         text=True,

@@ -11,9 +11,12 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A headless Chromium of the system; playwright downloads none."""
+    """A headless Chromium of the system; playwright downloads none.
+
+    It ends with its file: playwright starts no second one in the same process beside it.
+    """
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: pip install 'outfeed[dev]'"
     )

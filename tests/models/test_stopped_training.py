@@ -51,9 +51,15 @@ def _result(run: Path) -> dict[str, object]:
     ("name", "at", "number", "line"),
     [
         ("detector", STEP, 5, "stopped: detector (lean) is saved at step 5 of 12; "),
-        ("classifier", STEP, 12 + 3, "stopped: classifier is saved at step 3 of 8; "),
-        ("figures", "models.training.held_back:HeldBackChain.metrics", 1, "stopped; "),
         ("report", "models.training.job:write_report", 1, "stopped; "),
+        pytest.param(
+            *("classifier", STEP, 12 + 3, "stopped: classifier is saved at step 3 of 8; "),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("figures", "models.training.held_back:HeldBackChain.metrics", 1, "stopped; "),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_stopped_training_ends_as_a_whole_one(

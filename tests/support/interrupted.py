@@ -8,6 +8,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,17 @@ def _main() -> None:
     if target:
         _interrupt_at(target, int(number))
     sys.argv = [module, *words]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    with _traces_of(module):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _traces_of(module: str) -> AbstractContextManager[None]:
+    """Trace the networks of an export once for all processes of the run."""
+    if module.partition(".")[0] != "export":
+        return nullcontext()
+    from tests.support.traced import traces_shared  # loads torch, as the command does
+
+    return traces_shared()
 
 
 if __name__ == "__main__":

@@ -84,6 +84,24 @@ def test_advice_on_false_alarms(findings: Findings) -> None:
     assert "2 false regions on them (bar 2), 2 darker, 0 lighter, 2 at the edge" in found.rests_on
 
 
+def test_the_good_parts_that_set_the_limit_are_named(findings: Findings) -> None:
+    good = tuple(outcome(f"g{i}", score=1.0 + i / 100) for i in range(50))
+    odd = (outcome("odd", score=9.0), outcome("worse", score=9.5))
+    bad = tuple(outcome(f"b{i}", annotated_px=9, score=5.0 + i) for i in range(8))
+    deciding = "highest scores"
+    found = about(advice_of(findings, outcomes=(*good, *odd, *bad), limit=0.005), deciding)
+    assert "highest scores: worse, odd. They set the limit" in found.text
+    assert found.rests_on == (
+        "escapes within 0.5% false rejects, by the score of the verdict: 5 of 8 with them, "
+        "0 of 8 without them"
+    )
+    found = about(advice_of(findings, outcomes=(*good, odd[0], *bad), limit=0.005), deciding)
+    assert "highest scores: odd. It sets the limit" in found.text
+    for calm in ((*good, *bad), (*good, *odd, *bad[-2:]), (*odd, *bad[:1]), odd):
+        advice = advice_of(findings, outcomes=calm, limit=0.005)
+        assert not any(deciding in one.text for one in advice)
+
+
 def test_advice_on_proof(findings: Findings) -> None:
     good = tuple(outcome(f"{i}") for i in range(100))
     found = about(advice_of(findings, outcomes=good, limit=0.01), "more good parts")

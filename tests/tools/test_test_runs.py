@@ -1,0 +1,90 @@
+"""Results that all processes of a test run share, and tests that a run leaves out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.shared import FOLDER_VARIABLE, shared_bytes, shared_folder
+from tests.support.slow import REASON, VARIABLE, skip_slow
+
+ROOT = Path(__file__).resolve().parents[2]
+# Each process adds a line to the file "made" where it is the one that makes the folder.
+ASK = """
+import sys, time
+from pathlib import Path
+from tests.support.shared import shared_folder
+
+def make(folder):
+    with Path(sys.argv[1]).open("a") as file:
+        file.write("made\\n")
+    (folder / "first").touch()
+    time.sleep(0.5)
+    (folder / "last").touch()
+
+print(sorted(path.name for path in shared_folder("asked for by all", make).iterdir()))
+"""
+
+
+def test_one_of_several_processes_makes_a_folder_and_all_get_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    command = [sys.executable, "-c", ASK, str(tmp_path / "made")]
+    asking = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    assert {each.communicate()[0] for each in asking} == {"['first', 'last']\n"}
+    assert (tmp_path / "made").read_text() == "made\n"
+
+
+def test_a_folder_that_failed_is_made_again_from_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+
+    def fail(folder: Path) -> None:
+        (folder / "half").touch()
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        shared_folder("a", fail)
+    made = shared_folder("a", lambda folder: (folder / "whole").touch())
+    assert [path.name for path in made.iterdir()] == ["whole"]
+    assert shared_folder("a", fail) == made
+    assert shared_folder("b", lambda _: None) != made
+
+
+def test_bytes_are_those_of_the_first_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert [shared_bytes("a", lambda given=given: given) for given in (b"1", b"2")] == [b"1", b"1"]
+    assert shared_bytes("b", lambda: b"2") == b"2"
+
+
+class Marked:
+    """A test as pytest has collected it, with or without the mark."""
+
+    def __init__(self, *marks: str) -> None:
+        self.marks = marks
+        self.added: list[pytest.MarkDecorator] = []
+
+    def get_closest_marker(self, name: str) -> str | None:
+        return name if name in self.marks else None
+
+    def add_marker(self, mark: pytest.MarkDecorator) -> None:
+        self.added.append(mark)
+
+
+@pytest.mark.parametrize(
+    ("environment", "skipped"), [({}, [REASON]), ({VARIABLE: ""}, [REASON]), ({VARIABLE: "1"}, [])]
+)
+def test_slow_members_run_where_they_are_asked_for(
+    environment: dict[str, str], skipped: list[str]
+) -> None:
+    slow, plain = Marked("slow", "timeout"), Marked("timeout")
+    skip_slow([slow, plain], environment)
+    assert [mark.kwargs["reason"] for mark in slow.added] == skipped
+    assert plain.added == []
