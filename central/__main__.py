@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import edge
-from central.commands import accounts, audit, places, signing
+from central.commands import accounts, audit, backup, places, signing
 from central.commands.common import ConfigOption, check_installed
 from edge.errors import OutfeedError
 from edge.terminals import LogFormatter, tolerate
@@ -138,6 +138,9 @@ def migrate(config: ConfigOption = None) -> None:
         bring_up_to_date(database)
     finally:
         database.close()
+
+
+backup.add_commands(app)
 
 
 @app.command("demo")

@@ -12,6 +12,7 @@ from central.access.caller import Caller
 from central.access.permissions import Permission
 from central.figures.charts import freeze
 from central.figures.pareto import pareto
+from central.store.drills import read_drills
 from central.store.judgements import JudgementError, read_guidance, station_number, write_limits
 from central.store.lots import read_lot_of
 from central.store.periods import read_intervals
@@ -154,4 +155,9 @@ def _add_fleet_page(router: APIRouter, context: WebContext) -> None:
     def fleet_page(caller: SeeFleet) -> HTMLResponse:
         with context.database.read() as connection:
             fleet = read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), context.now_us())
-        return context.page("fleet.html", caller, fleet=fleet, now_us=context.now_us())
+            drills = None
+            if caller.may_everywhere(Permission.SEE_FLEET):
+                drills = read_drills(connection)
+        return context.page(
+            "fleet.html", caller, fleet=fleet, drills=drills, now_us=context.now_us()
+        )
