@@ -34,6 +34,7 @@ from central.config.sections import DatabaseConfig
 from central.store import tables
 from central.store.database import Database
 from central.store.drills import FAILED, GOOD, RUNNING, DrillEntry, read_drills
+from central.store.migrations.versions import v0320_drills
 from central.store.registry import Registry
 from central.store.schema import migrate
 from central.store.tables import DAY_US
@@ -277,7 +278,8 @@ def test_a_copy_of_an_earlier_version_is_brought_up_to_date(
 ) -> None:
     with opened(copy) as connection:
         connection.execute("DROP TABLE drills")
-        connection.execute("UPDATE alembic_version SET version_num = '0200'")
+        before = v0320_drills.down_revision
+        connection.execute("UPDATE alembic_version SET version_num = ?", (before,))
     record = json.loads(record_path(copy).read_text())
     del record["counts"]["drills"]
     record_path(copy).write_text(json.dumps(record))
