@@ -3,6 +3,7 @@
 #
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
+#   make central-package [PACKAGES=build]: outfeed-central_VERSION_ARCH.deb for the Debian of this machine, with its libraries
 #   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
@@ -45,6 +46,8 @@ DEVICE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 CENTRAL_ARGS ?=
+PACKAGES ?= build
+SYSTEM_PYTHON ?= /usr/bin/python3
 PYTEST_ARGS ?=
 SLOW ?= $(OUTFEED_SLOW)
 # The folders whose tests take longest begin, so that no worker waits for one of them at the end.
@@ -97,7 +100,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -111,6 +114,7 @@ central: $(CENTRAL)/.ready
 	$(CENTRAL)/bin/outfeed-central demo --bundle $(BUNDLE) --frames build/demo-parts --out build/central \
 		$(CENTRAL_ARGS)
 
+# The libraries are those of the lock, for the Python of the system that will run them.
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
 test: export OUTFEED_SLOW := $(SLOW)
 test: $(DEV)/.ready $(TFLITE)/.ready

@@ -10,7 +10,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -41,41 +43,60 @@ class PostgresqlServer:
     PostgreSQL fails.
     """
 
-    def __init__(self, *, fsync: bool = False) -> None:
-        """fsync: False: a killed process loses nothing, a machine without power may."""
+    def __init__(
+        self, *, fsync: bool = False, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """fsync: False: a killed process loses nothing, a machine without power may.
+
+        settings: further settings of the server, by name.
+        """
+        self.settings = dict(settings)
         assert _POSTGRES is not None
         self._fsync = "on" if fsync else "off"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self._bin = Path(os.path.realpath(_POSTGRES)).parent
-        self._folder = Path(tempfile.mkdtemp(prefix="outfeed-postgresql-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="outfeed-postgresql-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._user: dict[str, Any] = {}
         user = _server_user()
         if os.geteuid() == 0 and user is not None:
-            os.chown(self._folder, user.pw_uid, user.pw_gid)
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
             self._user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        self._run("initdb", "-D", self._data, "-U", "outfeed", "-A", "trust", "-E", "UTF8", "-N")
+        self.run(
+            "initdb",
+            "--data-checksums",
+            "-D",
+            self._data,
+            "-U",
+            "outfeed",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "-N",
+        )
 
     @property
     def _data(self) -> str:
-        return str(self._folder / "data")
+        return str(self.folder / "data")
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        log = (self._folder / "server.log").open("ab")
+        log = (self.folder / "server.log").open("ab")
         with log:
             self._process = subprocess.Popen(
                 [
                     str(self._bin / "postgres"),
-                    *("-D", self._data, "-p", str(self.port), "-k", str(self._folder)),
+                    *("-D", self._data, "-p", str(self.port), "-k", str(self.folder)),
                     *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"),
                     *("-c", f"fsync={self._fsync}"),
+                    *(w for name, own in self.settings.items() for w in ("-c", f"{name}={own}")),
                 ],
                 stdout=log,
                 stderr=log,
-                cwd=self._folder,
+                cwd=self.folder,
                 **self._user,
             )
         deadline_s = time.monotonic() + _START_S
@@ -94,7 +115,7 @@ class PostgresqlServer:
     def close(self) -> None:
         """End the server and remove its folder."""
         self.stop(signal.SIGQUIT)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def database(self) -> DatabaseConfig:
         """Return the settings of the one database, which is emptied first."""
@@ -109,24 +130,26 @@ class PostgresqlServer:
         )
 
     def log(self) -> str:
-        path = self._folder / "server.log"
+        path = self.folder / "server.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def _answers(self) -> bool:
         ask = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        return subprocess.run(ask, check=False, cwd=self._folder).returncode == 0
+        return subprocess.run(ask, check=False, cwd=self.folder).returncode == 0
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str, *arguments: str) -> str:
+        """Run a program of PostgreSQL, or one of a path, as the user of the server."""
         done = subprocess.run(
             [str(self._bin / program), *arguments],
             capture_output=True,
             text=True,
-            cwd=self._folder,
+            cwd=self.folder,
             check=False,
             **self._user,
         )
         if done.returncode:
-            raise OutfeedError(f"{program}: {done.stderr}")
+            raise OutfeedError(f"{program}: {done.stderr}{done.stdout}")
+        return str(done.stdout)
 
 
 def _server_user() -> pwd.struct_passwd | None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from central.alarms.service import AlarmService
+from central.backup.copies import BackupService
+from central.backup.service import DrillService
 from central.collector.collector import Collector
 from central.config.central import CentralConfig
-from central.store.backup import BackupService
 from central.store.database import Database
 from central.store.schema import check_schema, migrate
 from central.web.app import make_app
@@ -47,13 +48,13 @@ class CentralService:
         collector: Collector | None,
         web: WebServer | None,
         watchdog: Watchdog,
-        others: Mapping[str, AlarmService | BackupService] = MappingProxyType({}),
+        others: Mapping[str, AlarmService | BackupService | DrillService] = MappingProxyType({}),
     ) -> None:
         """others: further parts, by name."""
         self.collector = collector
         self.web = web
         self._watchdog = watchdog
-        self._others = others
+        self.parts = others
 
     def run(self, stop: threading.Event) -> None:
         """Check the threads until ``stop`` is set. Blocks.
@@ -64,7 +65,7 @@ class CentralService:
             for name, part in (
                 ("collector", self.collector),
                 ("web", self.web),
-                *self._others.items(),
+                *self.parts.items(),
             ):
                 if part is not None and not part.is_running:
                     raise CrashedError(f"{name}: a thread has ended")
@@ -139,20 +140,23 @@ def start_service(
 
 def _start_others(
     config: CentralConfig, database: Database, stack: ExitStack
-) -> dict[str, AlarmService | BackupService]:
-    """Start the alarms, and the backups where they have a folder."""
+) -> dict[str, AlarmService | BackupService | DrillService]:
+    """Start the alarms, and backups with their drills where they have a folder."""
     broker = config.broker
-    others: dict[str, AlarmService | BackupService] = {
+    others: dict[str, AlarmService | BackupService | DrillService] = {
         "alarms": AlarmService(
             database,
             config.alarms,
             disk=None if database.is_postgresql else config.database.path.absolute().parent,
             certificates=[each for each in (broker.tls_cert, broker.tls_ca) if each is not None],
+            expects_drills=config.backup.expects_drills,
             now_us=_now_us,
         )
     }
     if config.backup.folder is not None:
         others["backup"] = BackupService(config.database.path, config.backup, _now_us)
+        if config.backup.drill_hours:
+            others["drill"] = DrillService(database, config.backup, _now_us)
     for each in others.values():
         stack.callback(each.close)
         each.start()

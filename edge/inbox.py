@@ -1,8 +1,12 @@
-"""The inbox of a station: a folder of small files with the marks of people.
+"""The inbox of a station: a folder of small files with the marks of people, and with the answers
+to their commands.
 
 Files are written atomically. They wait while the station is stopped, and need no socket. The right
 to write the folder is the right to mark parts. A file is removed after the journal has its mark on
 the disk. After a crash in between, the journal has the mark twice, with the same id.
+
+``edge.commands`` decides about signed commands in a process of its own. Its answers take the same
+way to the journal, which only the station writes.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import os
 from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -25,8 +29,9 @@ _log = getLogger(__name__)
 
 MAX_WAITING = 256  # marks in the folder, for instance while the station is stopped
 MAX_NOTE_CHARS = 200
+MAX_REASON_CHARS = 400
 _MAX_BYTES = 4096
-_SUFFIX = ".json"
+_SUFFIX, _ANSWER_SUFFIX = ".json", ".answer"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MarkKind = Literal["escape", "false-reject", "true-reject", "look", "self-test"]
@@ -48,6 +53,32 @@ class Mark:
     utc: Annotated[str, Field(max_length=40)]
 
 
+AnswerState = Literal["accepted", "refused", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class StationAnswer:
+    """The answer to a signed command. The fields are those of ``edge.events.command``."""
+
+    command_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    kind: Annotated[str, Field(max_length=40)]
+    state: AnswerState
+    reason: Annotated[str, Field(max_length=MAX_REASON_CHARS)]
+    key: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")]
+    counter: Annotated[int | None, Field(ge=0)]
+    more: Annotated[int, Field(ge=0)]
+    utc: Annotated[str, Field(max_length=40)]
+
+    @property
+    def id(self) -> str:
+        """Return a text that no other answer has."""
+        return f"{self.command_id}-{self.state}-{self.utc}"
+
+
+InboxItem = Mark | StationAnswer
+"""The content of a file of the inbox."""
+
+
 def new_mark(part_id: int, kind: MarkKind, note: str) -> Mark:
     """Return a new mark with the present time. note: at most MAX_NOTE_CHARS characters."""
     return Mark(uuid4().hex, part_id, kind, note, utc_now())
@@ -60,8 +91,8 @@ class Inbox:
         self._folder = folder
         self._stuck: set[str] = set()  # names of files that could not be removed
 
-    def post(self, mark: Mark) -> None:
-        """Write a mark for the station.
+    def post(self, item: InboxItem) -> None:
+        """Write a mark or an answer for the station. One that waits already is written again.
 
         A file that root writes gets the owner of the folder, so that the station can remove it.
         Blocks for an fsync. Raises InboxError.
@@ -71,11 +102,12 @@ class Inbox:
             try:
                 if len(self._names(folder)) >= MAX_WAITING:
                     raise InboxError(
-                        f"{self._folder}: {MAX_WAITING} marks wait already; is the station running?"
+                        f"{self._folder}: {MAX_WAITING} files wait already; is the station running?"
                     )
                 owner = os.fstat(folder)
-                data = _MARK.dump_json(mark)
-                write_atomically(Path(_name(mark)), data, owner=owner, folder=folder)
+                kind: TypeAdapter[Any] = _MARK if isinstance(item, Mark) else _ANSWER
+                data = kind.dump_json(item)
+                write_atomically(Path(_name(item)), data, owner=owner, folder=folder)
             finally:
                 os.close(folder)
         except FileNotFoundError as error:
@@ -89,9 +121,24 @@ class Inbox:
         """Create the folder if it is missing. Raises OSError."""
         os.close(self._open(make=True))
 
-    def waiting(self, limit: int = 16) -> list[Mark]:
-        """Return the oldest marks. An invalid file is removed and logged."""
-        marks: list[Mark] = []
+    def has(self, item: InboxItem) -> bool:
+        """Return True while the file of this item waits. Raises InboxError if it is not known."""
+        try:
+            folder = self._open(make=False)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise InboxError(f"{self._folder}: cannot be read: {error.strerror}") from error
+        try:
+            return _name(item) in self._names(folder)
+        except OSError as error:
+            raise InboxError(f"{self._folder}: cannot be read: {error.strerror}") from error
+        finally:
+            os.close(folder)
+
+    def waiting(self, limit: int = 16) -> list[InboxItem]:
+        """Return the oldest items. An invalid file is removed and logged."""
+        marks: list[InboxItem] = []
         try:
             folder = self._open(make=False)
         except OSError:
@@ -106,8 +153,8 @@ class Inbox:
             os.close(folder)
         return marks
 
-    def remove(self, mark: Mark) -> None:
-        """Remove the file of a mark that is in the journal."""
+    def remove(self, mark: InboxItem) -> None:
+        """Remove the file of an item that is in the journal."""
         try:
             folder = self._open(make=False)
         except OSError:
@@ -143,15 +190,16 @@ class Inbox:
         return [
             name
             for name in os.listdir(folder)
-            if name.endswith(_SUFFIX) and not name.startswith(".")
+            if name.endswith((_SUFFIX, _ANSWER_SUFFIX)) and not name.startswith(".")
         ]
 
-    def _read(self, name: str, folder: int) -> Mark | None:
+    def _read(self, name: str, folder: int) -> InboxItem | None:
         try:
             data = read_regular_file(name, _MAX_BYTES, folder=folder)
             if len(data) > _MAX_BYTES:
                 raise InboxError(f"is larger than {_MAX_BYTES} bytes")
-            mark = _MARK.validate_json(data, strict=True)
+            kind: TypeAdapter[Any] = _MARK if name.endswith(_SUFFIX) else _ANSWER
+            mark: InboxItem = kind.validate_json(data, strict=True)
             if _name(mark) != name:
                 raise InboxError("its name does not match its id and time")
         except FileNotFoundError:
@@ -174,9 +222,12 @@ class Inbox:
             self._stuck.add(name)
 
 
-def _name(mark: Mark) -> str:
-    stamp = "".join(c for c in mark.utc if c.isalnum())
-    return f"{stamp}-{mark.id}{_SUFFIX}"
+def _name(item: InboxItem) -> str:
+    stamp = "".join(c for c in item.utc if c.isalnum())
+    if isinstance(item, Mark):
+        return f"{stamp}-{item.id}{_SUFFIX}"
+    return f"{stamp}-{item.command_id}-{item.state}{_ANSWER_SUFFIX}"
 
 
 _MARK = TypeAdapter(Mark)
+_ANSWER = TypeAdapter(StationAnswer)

@@ -14,6 +14,7 @@ from central.access.caller import Grant
 from central.access.permissions import Permission, Role
 from central.access.requests import DangerousAction, Requests
 from central.store import tables
+from central.store.command_tables import command_answers
 from central.store.copies import forget_copies
 from edge.errors import UsageError
 
@@ -27,6 +28,7 @@ _DATA = (
     tables.starts,
     tables.drifts,
     tables.self_tests,
+    command_answers,
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, text
 
-from central.alarms.facts import read_facts
+from central.alarms.facts import read_drill_facts, read_facts
 from central.alarms.outbox import add_notices
 from central.alarms.place_rules import gather_places, place_conditions
 from central.alarms.records import (
@@ -22,6 +22,7 @@ from central.alarms.rules import (
     CentralFacts,
     Condition,
     central_conditions,
+    drill_conditions,
     station_conditions,
 )
 from central.alarms.states import step_alarm
@@ -51,6 +52,8 @@ def evaluate(
             return Counter()
         values = read_values(connection)
         conditions: list[Condition] = [*central_conditions(own, values, now_us)]
+        if own.expects_drills:
+            conditions.extend(drill_conditions(read_drill_facts(connection), values, now_us))
         names = {0: ""}
         recent = {}
         for facts in read_facts(connection, values, now_us):

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, and_, exists, func, select
 
-from central.alarms.rules import CusumState, RaisedDrift, StationFacts
+from central.alarms.rules import CusumState, DrillFacts, RaisedDrift, StationFacts
 from central.figures.charts import FrozenLimits
 from central.figures.cusum import CusumDesign, design_cusum, follow_cusum
+from central.store.drills import read_drills
 from central.store.health import load_certificates, load_disks
 from central.store.judgements import read_limits
 from central.store.plant_tables import cusums, reviews
@@ -80,6 +81,16 @@ def read_facts(
             )
         )
     return tuple(found)
+
+
+def read_drill_facts(connection: Connection) -> DrillFacts:
+    """Return the facts about restore drills."""
+    summary = read_drills(connection)
+    since_us = summary.last_good_us
+    if since_us is None:
+        since_us = connection.execute(select(func.min(stations.c.first_us))).scalar_one()
+    last = summary.last_ended
+    return DrillFacts(since_us, "" if last is None else last.reason)
 
 
 def _drifts(connection: Connection, since_us: int) -> dict[int, list[RaisedDrift]]:

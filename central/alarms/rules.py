@@ -50,6 +50,7 @@ VALUES: tuple[RuleValue, ...] = (
     RuleValue("escape.hours", 24, 1, 720, "h", "time for which a marked escape is shown"),
     RuleValue("missed.minutes", 60, 1, 1440, "min", "time for which a part not ejected is shown"),
     RuleValue("certificate.days", 30, 1, 365, "days", "days before a certificate expires"),
+    RuleValue("drill.days", 2, 0.1, 365, "days", "time without a good restore drill"),
     RuleValue("disk.free", 10, 1, 90, "%", "free share of the disk of the central system"),
     RuleValue("disk.station", 5, 0.1, 90, "%", "free share of a disk of a station"),
     RuleValue(
@@ -78,6 +79,7 @@ RULES = (
     "copied",
     "certificate",
     "disk",
+    "restore-drill",
 )
 
 
@@ -145,11 +147,27 @@ class StationFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DrillFacts:
+    """The facts about restore drills, where they are expected.
+
+    last_good_us: the end of the last good one; before there is one, the oldest data. None: there is
+    no data yet. fault: the reason of the last drill, empty unless it failed.
+    """
+
+    last_good_us: int | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CentralFacts:
-    """The facts about the central system. certificates: end of validity by file."""
+    """The facts about the central system. certificates: end of validity by file.
+
+    expects_drills: whether a restore drill must succeed from time to time.
+    """
 
     free_share: float | None = None
     certificates: Mapping[str, int] = field(default_factory=dict)
+    expects_drills: bool = False
 
 
 def station_conditions(
@@ -193,6 +211,21 @@ def _disk(
         text = f"the disk {which} has {100 * free_share:.1f} % free"
         severity: Severity = "critical" if free_share < limit / 3 else "warning"
         yield Condition("disk", number, subject, severity, text, free_share < limit)
+
+
+def drill_conditions(
+    facts: DrillFacts, values: Mapping[str, float], now_us: int
+) -> tuple[Condition, ...]:
+    """Return the conditions of restore drills: the last one failed, and none succeeded in time."""
+    found = []
+    if facts.fault:
+        text = f"the restore drill failed: {facts.fault}"
+        found.append(Condition("restore-drill", CENTRAL, "failed", "critical", text))
+    age_us = 0 if facts.last_good_us is None else now_us - facts.last_good_us
+    if age_us > values["drill.days"] * _DAY_US:
+        text = f"no restore drill has succeeded for {_duration(age_us)}"
+        found.append(Condition("restore-drill", CENTRAL, "overdue", "critical", text))
+    return tuple(found)
 
 
 def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> Iterator[Condition]:

@@ -41,6 +41,7 @@ class AlarmService:
         *,
         disk: Path | None,
         certificates: Iterable[Path],
+        expects_drills: bool = False,
         now_us: Callable[[], int],
     ) -> None:
         """Open nothing yet.
@@ -50,12 +51,14 @@ class AlarmService:
             config: The section [alarms].
             disk: A folder on the disk whose free share is watched; None: none.
             certificates: Files of certificates of the central system.
+            expects_drills: Whether a restore drill must succeed from time to time.
             now_us: The clock, in microseconds since 1970 UTC.
         """
         self._database = database
         self._config = config
         self._disk = disk
         self._certificates = tuple(certificates)
+        self._expects_drills = expects_drills
         self._now_us = now_us
         self._channels = make_channels(config)
         self._stop = threading.Event()
@@ -86,7 +89,9 @@ class AlarmService:
     def evaluate(self) -> None:
         """Evaluate the rules once. A lost database is logged. Blocks."""
         now_us = self._now_us()
-        facts = CentralFacts(_free_share(self._disk), _ends(self._certificates))
+        facts = CentralFacts(
+            _free_share(self._disk), _ends(self._certificates), self._expects_drills
+        )
         try:
             notices = evaluate(self._database, facts, self._channels, now_us)
         except (DBAPIError, StoreError) as error:

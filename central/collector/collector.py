@@ -11,6 +11,7 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
+from central.collector.commands import CommandPublisher
 from central.collector.connection import BrokerConnection
 from central.collector.inbox import MessageInbox, ReceivedMessage
 from central.collector.lot_statements import LotReceiver, LotTopics
@@ -86,6 +87,12 @@ class Collector:
             central=settings.name,
             interval_s=settings.statement_s,
         )
+        self._commands = CommandPublisher(
+            database,
+            self.connection.publish,
+            prefix=broker.topic_prefix,
+            now_us=lambda: time.time_ns() // 1000,
+        )
         self._maintenance = Maintenance(database, retention)
         self._stop = threading.Event()
         self._counts: Counter[str] = Counter()
@@ -152,6 +159,7 @@ class Collector:
     def _write(self, batch: Sequence[ReceivedMessage]) -> None:
         result = self._writer.write([each.message for each in batch])
         self._statements.add_stations(result.statuses)
+        self._commands.add_stations(station for station, _ in result.statuses)
         self.connection.acknowledge(batch)
         self._statements.add_committed(result.journals)
         self._count(result)
@@ -175,9 +183,10 @@ class Collector:
             return
 
     def _attend(self) -> None:
-        """Publish statements that are due, and take one step of maintenance."""
+        """Publish statements and commands that are due, and take one step of maintenance."""
         try:
             self._statements.publish_due(time.monotonic())
+            self._commands.publish_due(time.monotonic())
             self._maintenance.step(time.time_ns() // 1000)
         except (DBAPIError, StoreError) as error:
             self._lose(error)

@@ -1,4 +1,4 @@
-"""The sections [alarms] and [backup] of central.toml."""
+"""The section [alarms] of central.toml."""
 
 from __future__ import annotations
 
@@ -129,35 +129,3 @@ class AlarmsConfig(ConfigSection):
         if self.mail_host is not None and not (self.mail_to or self.escalate_to):
             raise ValueError("mail_host needs mail_to or escalate_to")
         return self
-
-
-class BackupConfig(ConfigSection):
-    """Backups of a SQLite database. PostgreSQL has tools of its own."""
-
-    folder: Path | None = Field(
-        default=None,
-        title="Folder of backups",
-        description=(
-            "The folder for a copy of the database every hour and every day. Without "
-            "the key there are no copies. Choose a folder on another disk."
-        ),
-    )
-    hourly: int = Field(
-        default=24,
-        ge=0,
-        le=168,
-        title="Hourly copies",
-        description="The number of hourly copies that are kept.",
-    )
-    daily: int = Field(
-        default=7,
-        ge=1,
-        le=366,
-        title="Daily copies",
-        description="The number of daily copies that are kept.",
-    )
-
-    @field_validator("folder", mode="before")
-    @classmethod
-    def _path(cls, value: object) -> object:
-        return Path(value) if isinstance(value, str) else value

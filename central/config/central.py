@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
-from central.config.alarms import AlarmsConfig, BackupConfig
+from central.config.alarms import AlarmsConfig
+from central.config.backup import BackupConfig
 from central.config.openid import OpenIdConfig
 from central.config.sections import (
     BrokerConfig,
@@ -44,12 +45,20 @@ class CentralConfig(ConfigSection):
         default=RetentionConfig(), description="The time for which rows are kept."
     )
     alarms: AlarmsConfig = Field(default=AlarmsConfig(), description="Messages about alarms.")
-    backup: BackupConfig = Field(default=BackupConfig(), description="Backups of SQLite.")
+    backup: BackupConfig = Field(
+        default=BackupConfig(), description="Backups, and their restore drills."
+    )
 
     @model_validator(mode="after")
     def _check_backup(self) -> CentralConfig:
         if self.backup.folder is not None and self.database.kind != "sqlite":
-            raise ValueError("backup.folder is for database.kind sqlite; PostgreSQL has own tools")
+            raise ValueError(
+                "backup.folder is for database.kind sqlite; PostgreSQL has backup.pgbackrest_stanza"
+            )
+        if self.backup.pgbackrest_stanza is not None and self.database.kind != "postgresql":
+            raise ValueError(
+                "backup.pgbackrest_stanza is for database.kind postgresql; SQLite has backup.folder"
+            )
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -144,6 +145,15 @@ class DatabaseConfig(ConfigSection):
         title="Port of the server",
         description="The TCP port of the PostgreSQL server.",
     )
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        max_length=16,
+        title="Addresses of a cluster",
+        description=(
+            'The servers of a cluster in place of host, for instance ["db1.plant.example", '
+            '"db2.plant.example:5433"]. A connection goes to the one that accepts writes.'
+        ),
+    )
     name: str = Field(
         default="outfeed",
         min_length=1,
@@ -180,12 +190,37 @@ class DatabaseConfig(ConfigSection):
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value
 
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("hosts")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            name, _, port = each.partition(":")
+            has_port = ":" not in each or (port.isdecimal() and 0 < int(port) < 65536)
+            if not has_port or not re.fullmatch(r"[A-Za-z0-9_.-]{1,253}", name):
+                raise ValueError("expected names or addresses as db1.plant.example:5432")
+        return value
+
+    @property
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        """Return the name and the port of each server, in the order in which they are tried."""
+        if not self.hosts:
+            return ((self.host, self.port),)
+        named = (each.partition(":") for each in self.hosts)
+        return tuple((name, int(port or self.port)) for name, _, port in named)
+
     @model_validator(mode="after")
     def _check_kind(self) -> DatabaseConfig:
         own = {"path"} if self.kind == "sqlite" else set(type(self).model_fields) - {"path"}
         for key in sorted(self.model_fields_set - own - {"kind"}):
             other = "postgresql" if self.kind == "sqlite" else "sqlite"
             raise ValueError(f"{key} is of kind {other}; kind is {self.kind}")
+        if "host" in self.model_fields_set and self.hosts:
+            raise ValueError("host and hosts exclude each other")
         if (self.tls == "verify-full") != (self.tls_ca is not None):
             raise ValueError('tls_ca and tls = "verify-full" need each other')
         return self

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -37,7 +37,7 @@ class Database:
         self.is_postgresql = config.kind == "postgresql"
         self.engine = _postgresql(config) if self.is_postgresql else _sqlite(config.path)
         self.name = (
-            f"{config.name} on {config.host}:{config.port}"
+            f"{config.name} on " + ", ".join(f"{host}:{port}" for host, port in config.servers)
             if self.is_postgresql
             else str(config.path)
         )
@@ -141,17 +141,22 @@ def _postgresql(config: DatabaseConfig) -> Engine:
         "keepalives_interval": "5",
         "keepalives_count": "3",
     }
+    if config.hosts:
+        # A standby and a server that is being demoted refuse to be chosen.
+        query["target_session_attrs"] = "read-write"
     if config.tls_ca is not None:
         query["sslrootcert"] = str(config.tls_ca)
     engine = create_engine(
         URL.create(
             "postgresql+psycopg",
             username=config.username,
-            host=config.host,
-            port=config.port,
             database=config.name,
             query=query,
         ),
+        connect_args={
+            "host": ",".join(host for host, _ in config.servers),
+            "port": ",".join(str(port) for _, port in config.servers),
+        },
         pool_pre_ping=True,
         pool_size=8,
         max_overflow=8,
@@ -163,6 +168,12 @@ def _postgresql(config: DatabaseConfig) -> Engine:
     ) -> None:
         if config.password_file is not None:
             parameters["password"] = _password(config.password_file)
+
+    @event.listens_for(engine, "handle_error")
+    def _leave_standby(context: ExceptionContext) -> None:
+        # read_only_sql_transaction: the server was demoted while this connection was open.
+        if getattr(context.original_exception, "sqlstate", None) == "25006":
+            context.is_disconnect = True
 
     return engine
 

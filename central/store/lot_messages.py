@@ -38,7 +38,9 @@ class LotPayload(BaseModel):
 class LotStatement(LotPayload):
     """The statement of a line controller that stations of its line begin or end a lot."""
 
-    type: Literal["outfeed.lot/1"] = Field(description="type and version of the statement")
+    type: Literal["outfeed.lot/1"] = Field(
+        default="outfeed.lot/1", description="type and version of the statement"
+    )
     message_id: str = Field(
         pattern=r"^[A-Za-z0-9._:-]{1,64}$",
         description="id of this statement: the same in each repeat, and never used for another one",

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Table, delete, text
 
 from central.config.sections import RetentionConfig
 from central.store import tables
+from central.store.command_tables import command_answers
 from central.store.database import Database
 from central.store.partitions import AHEAD_DAYS, Partitions, day_of, drop_before
 from central.store.tables import DAY_US, MINUTE_US, PARTITIONED
@@ -36,6 +37,7 @@ class Maintenance:
             tables.starts: retention.reports_days,
             tables.drifts: retention.reports_days,
             tables.self_tests: retention.reports_days,
+            command_answers: retention.reports_days,
             tables.rollups: retention.figures_days,
             tables.rollup_kinds: retention.figures_days,
         }

@@ -14,8 +14,10 @@ from math import isfinite
 from sqlalchemy import Table
 
 from central.store import tables
+from central.store.command_tables import command_answers
 from central.store.message import EventMessage, parse_utc
 from central.store.tables import MINUTE_US
+from edge.events.command import CommandEvent
 from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.events.event import (
     ActuationAction,
@@ -83,6 +85,8 @@ class DerivedRows:
             texts = (_text(event.mark), _text(event.note), _name(event.mark_id))
             row = (_whole(event.part_id), *texts, _name(event.marked_utc), picture)
             self.rows[tables.marks].append((*head, *row))
+        elif isinstance(event, CommandEvent):
+            self.rows[command_answers].append((*head, *_answer(event)))
         elif isinstance(event, GapEvent):
             numbers = map(_whole_or_none, (event.count, event.first, event.last))
             tail = (_at(event.utc, head[0]), *numbers, _text(event.reason))
@@ -199,6 +203,19 @@ def _self_test(event: SelfTestEvent, received_us: int) -> Row:
         _text(event.reason),
         _whole(event.since_part),
         _whole(event.part_id),
+    )
+
+
+def _answer(event: CommandEvent) -> Row:
+    return (
+        _name(event.command_id),
+        _name(event.kind),
+        event.state,
+        _text(event.reason),
+        _name(event.key),
+        _whole_or_none(event.counter),
+        _whole(event.more),
+        _name(event.decided_utc),
     )
 
 

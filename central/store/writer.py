@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from central.store.acceptance import BatchContents, accept, look_up
 from central.store.bulk import add_sums, insert_rows
+from central.store.command_tables import command_answers
 from central.store.database import Database, is_temporary
 from central.store.health import dump_certificates, dump_disks
 from central.store.message import (
@@ -183,10 +184,10 @@ def _save_stations(
 def _save(connection: Connection, batch: BatchContents, now_us: int) -> None:
     insert_rows(connection, events, batch.events)
     for table, rows in batch.derived.rows.items():
-        if table is marks:
-            names = [column.name for column in marks.columns]
+        if table in (marks, command_answers):  # a station that crashed may journal them twice
+            names = [column.name for column in table.columns]
             listed = [dict(zip(names, row, strict=True)) for row in rows]
-            insert_or_skip(connection, marks, listed)
+            insert_or_skip(connection, table, listed)
         else:
             insert_rows(connection, table, rows)
     add_sums(connection, rollups, ("station_id", "minute", "bundle"), batch.derived.minutes)

@@ -31,6 +31,7 @@ from central.web.context import WebContext
 from central.web.guard import HostGuard
 from central.web.plant.alarm_pages import make_alarm_pages
 from central.web.plant.api import make_plant_api
+from central.web.plant.command_pages import make_command_pages
 from central.web.plant.errors import refuse_wrong_values
 from central.web.plant.lot_pages import make_lot_pages
 from central.web.plant.metrics import make_metrics
@@ -46,6 +47,7 @@ _PLANT = (
     make_part_pages,
     make_lot_pages,
     make_alarm_pages,
+    make_command_pages,
 )
 LOCAL_WEB = WebConfig(accounts="off")
 """The pages of one machine, without accounts."""

@@ -13,7 +13,7 @@ from edge.assembly.belt import belt_plan, count_tracking, ejector_eye, true_trav
 from edge.assembly.camera import freshness_rules, make_live_camera
 from edge.assembly.monitor import make_monitor
 from edge.assembly.pictures import make_picture_recorder
-from edge.assembly.uplink_process import UplinkProcess
+from edge.assembly.uplink_process import CommandsProcess, UplinkProcess
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
@@ -303,3 +303,10 @@ def open_journal(config: StationConfig) -> Journal:
 def make_uplink(config_path: Path, config: StationConfig, log: Path | None = None) -> UplinkProcess:
     """Return the uplink as a child process. log: a file for its output, else standard error."""
     return UplinkProcess(config_path, retry_max_s=config.uplink.retry_max_s, log=log)
+
+
+def make_commands(
+    config_path: Path, config: StationConfig, log: Path | None = None
+) -> CommandsProcess | None:
+    """Return the child process for signed commands; None where the station takes none."""
+    return CommandsProcess(config_path, log=log) if config.commands.accept else None

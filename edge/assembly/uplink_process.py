@@ -1,4 +1,4 @@
-"""The uplink as a child process of the station, which is monitored and started again."""
+"""Child processes of the station that it does not need: the uplink, and the one for commands."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _log = getLogger(__name__)
 
 _STOP_S = 5.0  # the uplink disconnects from the broker within 2 s
 _SILENCE_S = 90.0  # as WatchdogSec= of its unit: an attempt to connect may take that long
+_COMMANDS_RETRY_S = 30.0  # longest pause before the process for commands is started again
 _LOOK_S = 0.25  # the longest time until an exit is noticed
 
 
-class UplinkProcess:
-    """Runs ``python -m edge.uplink`` with one configuration. Its thread starts it again.
+class ChildProcess:
+    """Runs a module of Python with one configuration. Its thread starts it again.
 
     Its faults do not affect inspection. If the process exits or cannot be started, there is a log
     line and another attempt, with pauses of up to retry_max_s. A process without a heartbeat for
@@ -32,13 +33,17 @@ class UplinkProcess:
 
     def __init__(
         self,
+        module: str,
         config_path: Path,
         *,
         retry_max_s: float,
         log: Path | None = None,
         silence_s: float = _SILENCE_S,
     ) -> None:
-        """log: a file for standard error of the uplink; None: that of this process."""
+        """module: for instance ``edge.uplink``. log: a file for standard error of the child; None:
+        that of this process."""
+        self._module = module
+        self._name = module.rpartition(".")[2]
         self.restarts = 0
         self._config_path = config_path.absolute()
         self._retry_max_s = retry_max_s
@@ -47,23 +52,23 @@ class UplinkProcess:
         self._stop = threading.Event()
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._watch, name="uplink-watch", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True)
 
     @property
     def pid(self) -> int | None:
-        """Return the process number; None while no uplink runs."""
+        """Return the process number; None while no child runs."""
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
 
     def start(self) -> None:
         """Start the thread, which starts the process. Returns at once.
 
-        If the system can start no thread, this is a line in the log: inspection needs no uplink.
+        If the system can start no thread, this is a line in the log: inspection needs no child.
         """
         try:
             self._thread.start()
         except RuntimeError as error:
-            _log.error("uplink_not_started reason=%s", error)
+            _log.error("child_not_started name=%s reason=%s", self._name, error)
 
     def close(self) -> None:
         """End the process and the thread within about 10 s. May be called twice."""
@@ -76,7 +81,7 @@ class UplinkProcess:
             return
         self._thread.join(_STOP_S)
         if self._thread.is_alive() and process is not None:
-            _log.error("uplink_killed reason=no end within %g s", _STOP_S)
+            _log.error("child_killed name=%s reason=no end within %g s", self._name, _STOP_S)
             process.kill()
             self._thread.join(_STOP_S)
 
@@ -87,12 +92,14 @@ class UplinkProcess:
             try:
                 status = self._run_once()
             except Exception as error:  # noqa: BLE001 - a bug here must not end the inspection
-                _log.exception("uplink_watch_failed")
+                _log.exception("child_watch_failed name=%s", self._name)
                 status = type(error).__name__
             if self._stop.is_set():
                 return
             self.restarts += 1
-            _log.error("uplink_exited status=%s restarts=%s", status, self.restarts)
+            _log.error(
+                "child_exited name=%s status=%s restarts=%s", self._name, status, self.restarts
+            )
             if time.monotonic() - began_s > self._retry_max_s:
                 backoff.reset()
             self._stop.wait(backoff.next_s())
@@ -131,7 +138,7 @@ class UplinkProcess:
         return status
 
     def _spawn(self, listener: Listener) -> subprocess.Popen[bytes]:
-        command = command_of("edge.uplink", "--config", str(self._config_path))
+        command = command_of(self._module, "--config", str(self._config_path))
         command += ["--parent", str(os.getpid())]
         environment = environment_of() | listener.environment(self._silence_s)
         log = None if self._log_path is None else self._log_path.open("ab")
@@ -147,3 +154,26 @@ class UplinkProcess:
         finally:
             if log is not None:
                 log.close()
+
+
+class UplinkProcess(ChildProcess):
+    """The uplink as a child process."""
+
+    def __init__(
+        self,
+        config_path: Path,
+        *,
+        retry_max_s: float,
+        log: Path | None = None,
+        silence_s: float = _SILENCE_S,
+    ) -> None:
+        super().__init__(
+            "edge.uplink", config_path, retry_max_s=retry_max_s, log=log, silence_s=silence_s
+        )
+
+
+class CommandsProcess(ChildProcess):
+    """The process that decides about signed commands, as a child of the station."""
+
+    def __init__(self, config_path: Path, *, log: Path | None = None) -> None:
+        super().__init__("edge.commands", config_path, retry_max_s=_COMMANDS_RETRY_S, log=log)

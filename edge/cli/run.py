@@ -9,7 +9,8 @@ def run(config: ConfigOption) -> None:
     """Run the station: inspect each part, eject defective ones, and journal and publish events.
 
     The bundle must reproduce its golden frames first. The uplink runs as a child process unless
-    `uplink.start = false`. If it crashes it is started again, without an effect on inspection.
+    `uplink.start = false`, and one for signed commands where `commands.accept` lists any. A child
+    that crashes is started again, without an effect on inspection.
     SIGTERM or Ctrl-C ends the run in order: the parts in progress get their verdict and pass the
     ejector. At the end a summary is printed.
 
@@ -26,6 +27,7 @@ def run(config: ConfigOption) -> None:
     from edge.assembly.station import (
         load_bundle,
         make_camera,
+        make_commands,
         make_rejector,
         make_station,
         make_trigger,
@@ -58,19 +60,20 @@ def run(config: ConfigOption) -> None:
             notifier=notifier,
         )
         uplink = make_uplink(config, settings) if settings.uplink.start else None
+        children = [each for each in (uplink, make_commands(config, settings)) if each is not None]
         # Last, so that an error of the configuration is the only line.
         warn_undriven(settings, loaded.bundle)
         with stop_signals(station.stop):
             try:
-                if uplink is not None:
-                    uplink.start()
+                for child in children:
+                    child.start()
                 summary = station.run()
             except MustEndError as error:
                 # The normal exit of the interpreter may wait for a thread that hangs.
                 end_now(error)
             finally:
-                if uplink is not None:
-                    uplink.close()
+                for child in children:
+                    child.close()
     console = Console(highlight=False)
     for table in summary_tables(summary):
         console.print(table)

@@ -80,6 +80,32 @@ class StatePaths:
         return self.state_dir / "self_test.json"
 
     @property
+    def commands(self) -> Path:
+        """Return the file of the counters, answers and open orders of signed commands."""
+        return self.state_dir / "commands.json"
+
+    @property
+    def orders(self) -> Path:
+        """Return the file in which the station lists what accepted commands ask of uplink and
+        upload."""
+        return self.state_dir / "orders.json"
+
+    @property
+    def received_commands(self) -> Path:
+        """Return the folder of messages with commands that the uplink has received."""
+        return self.uplink / "commands"
+
+    @property
+    def uplink_reports(self) -> Path:
+        """Return the file in which the uplink reports which orders it has carried out."""
+        return self.uplink / "uplink.reports.json"
+
+    @property
+    def upload_reports(self) -> Path:
+        """Return the file in which the upload reports which orders it has carried out."""
+        return self.uplink / "upload.reports.json"
+
+    @property
     def cursor(self) -> Path:
         """Return the file of the last published event."""
         return self.uplink / "uplink.json"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from edge.config.camera import CameraConfig
+from edge.config.commands import CommandsConfig
 from edge.config.drift import DriftConfig
 from edge.config.ejector_eye import EjectorEyeConfig
 from edge.config.encoder import EncoderConfig
@@ -79,6 +80,7 @@ class StationConfig(ConfigSection):
     drift: DriftConfig = DriftConfig()
     uplink: UplinkConfig = UplinkConfig()
     upload: UploadConfig = UploadConfig()
+    commands: CommandsConfig = CommandsConfig()
 
     @field_validator("bundle", "state_dir", mode="before")
     @classmethod
@@ -98,6 +100,17 @@ class StationConfig(ConfigSection):
             raise ValueError(
                 f"pictures.ring_mb must be at least {frame_mb:.1f}, the size of a frame"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _commands_have_what_they_need(self) -> StationConfig:
+        accepted = self.commands.accept
+        if accepted and not self.trust.operator_keys:
+            raise ValueError("commands.accept needs trust.operator_keys")
+        if accepted and not self.pictures.enabled:
+            raise ValueError("commands.accept needs pictures.enabled, as marks do")
+        if "picture" in accepted and self.upload.url is None:
+            raise ValueError('"picture" in commands.accept needs upload.url')
         return self
 
     @model_validator(mode="after")

@@ -22,6 +22,15 @@ class TrustConfig(ConfigSection):
             "keys signed is refused. Without the key no bundle can run."
         ),
     )
+    operator_keys: tuple[str | Path, ...] = Field(
+        default=(),
+        title="Public keys of operators",
+        description=(
+            "The keys that may sign commands to this station, in the form of `keys`. They cannot "
+            "sign bundles, and `keys` cannot sign commands. The kinds of commands are listed in "
+            "`commands.accept`."
+        ),
+    )
     compatible: str = Field(
         default="outfeed",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
@@ -39,7 +48,7 @@ class TrustConfig(ConfigSection):
         ),
     )
 
-    @field_validator("keys", mode="before")
+    @field_validator("keys", "operator_keys", mode="before")
     @classmethod
     def _keys(cls, value: object) -> object:
         if not isinstance(value, list | tuple):

@@ -126,7 +126,9 @@ class UplinkConfig(ConfigSection):
         default="outfeed/v1",
         pattern=r"^[^#+\s/]+(/[^#+\s/]+)*$",
         title="Topic prefix",
-        description="The topics are topic_prefix/STATION/events, …/status and …/committed.",
+        description=(
+            "The topics are topic_prefix/STATION/events, …/status, …/committed and …/commands."
+        ),
     )
     username: str | None = Field(
         default=None,

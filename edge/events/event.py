@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edge.clock import boot_id, utc_now
+from edge.events.command import CommandEvent
 from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.events.health import CertificateValidity, DiskSpace
 from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
@@ -258,7 +259,16 @@ class StatusEvent(StationEvent):
     )
 
 
-Event = StartEvent | PartEvent | ActuationEvent | MarkEvent | DriftEvent | SelfTestEvent | GapEvent
+Event = (
+    StartEvent
+    | PartEvent
+    | ActuationEvent
+    | MarkEvent
+    | DriftEvent
+    | SelfTestEvent
+    | CommandEvent
+    | GapEvent
+)
 """Every event that can be journalled."""
 
 AnyEvent = Annotated[Event, Field(discriminator="type")]

@@ -53,6 +53,11 @@ class Topics:
         """The topic of the status, online or offline: retained, and the topic of the last will."""
         return f"{self.prefix}/{self.station}/status"
 
+    @property
+    def commands(self) -> str:
+        """The topic of signed commands to the station: QoS 1, retained."""
+        return f"{self.prefix}/{self.station}/commands"
+
     def committed(self, journal: str) -> str:
         """Return the topic of a central system's statement on one journal: QoS 1, retained.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.clock import utc_now
+from edge.commands.spool import Report, ReportFile, read_orders
 from edge.config.station import StationConfig
 from edge.errors import OutfeedError, PictureError, UsageError
 from edge.files import read_regular_file
@@ -70,8 +71,11 @@ class PictureUpload:
         self._notifier = notifier
         self._today = today
         self._done: set[str] = set()
+        self._arrived: set[str] = set()  # those of _done that the receiver has or had
         self._stop = threading.Event()
         self._budget = DailyBudget(config.paths.upload, config.upload.max_bytes_per_day)
+        self._orders_path = config.paths.orders
+        self._reports = ReportFile(config.paths.upload_reports)
         self._client = UploadClient(config.id, config.upload, config.uplink, self._pace)
         self._last_warning = ""
 
@@ -101,10 +105,16 @@ class PictureUpload:
     def step(self) -> float:
         """Send what is new, once. Return the seconds until the next step.
 
-        Blocks. Raises UploadError, CredentialsError, and PictureError for an unreadable folder.
+        Pictures that a command asks for go first. Blocks. Raises UploadError, CredentialsError, and
+        PictureError for an unreadable folder.
         """
-        names = [name for name in list_pictures(self._folder) if self._is_wanted(name)]
-        self._done &= {str(name) for name in names}
+        every = list_pictures(self._folder)
+        if not self._send_ordered(every):
+            return _LIMIT_S
+        names = [name for name in every if self._is_wanted(name)]
+        stored = {str(name) for name in every}
+        self._done &= stored
+        self._arrived &= stored
         for name in reversed(names):
             if self._stop.is_set():
                 return 0.0
@@ -113,6 +123,33 @@ class PictureUpload:
             if not self._send(name):
                 return _LIMIT_S
         return _LOOK_S
+
+    def _send_ordered(self, names: list[PictureName]) -> bool:
+        """Send the pictures that accepted commands ask for, and report each.
+
+        Return False where the daily limit has no space.
+        """
+        orders = read_orders(self._orders_path)
+        for order in () if orders is None else orders.orders:
+            if order.kind != "picture" or self._reports.has(order) or self._stop.is_set():
+                continue
+            found = [
+                each
+                for each in names
+                if each.part_id == order.first and each.journal == order.journal[:8]
+            ]
+            for name in found:
+                if str(name) not in self._done and not self._send(name):
+                    return False
+            arrived = sum(str(name) in self._arrived for name in found)
+            text = f"{arrived} pictures of part {order.first} are at the receiver"
+            if not arrived:
+                text = f"no picture of part {order.first} is stored"
+            if found and not arrived:
+                text = f"the picture of part {order.first} could not be sent, or was refused"
+            assert orders is not None
+            self._reports.add(Report(id=order.id, is_done=arrived > 0, text=text), orders)
+        return True
 
     def _is_wanted(self, name: PictureName) -> bool:
         return self._settings.pictures == "all" or name.reason in _OF_REJECTED
@@ -135,6 +172,8 @@ class PictureUpload:
             return True
         result = self._client.send(str(name), data)
         self._done.add(str(name))
+        if result in (SentPicture.SENT, SentPicture.KNOWN):
+            self._arrived.add(str(name))
         if result is SentPicture.SENT:
             self.counts.sent += 1
         elif result is SentPicture.KNOWN:

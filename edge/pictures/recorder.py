@@ -12,7 +12,7 @@ from functools import partial
 from logging import getLogger
 
 from edge.errors import PictureError
-from edge.inbox import Inbox, Mark
+from edge.inbox import Inbox, InboxItem, Mark
 from edge.pictures.keep_rules import KeepReason, KeepRules
 from edge.pictures.picture_store import SkippedPicture
 from edge.pictures.ring import BufferedFrame, FrameRing, held_bytes
@@ -25,9 +25,10 @@ _TURN_S = 0.25  # longest time until a mark is read
 _SPACE_CHECK_S = 5.0  # between checks of the free space on the disk
 _NICE = 10  # of 19: threads with a deadline come first
 
-Marked = Callable[[Mark, str | None, Callable[[], None]], bool]
-"""Journals a mark with the file name of the part's picture, or None. It calls the function, on its
-own thread, when the event is on the disk. It returns False if it cannot accept the mark now."""
+Marked = Callable[[InboxItem, str | None, Callable[[], None]], bool]
+"""Journals a mark with the file name of the part's picture, or an answer with None. It calls the
+function, on its own thread, when the event is on the disk. It returns False if it cannot accept the
+mark now."""
 
 
 class ImageRecorder:
@@ -66,7 +67,7 @@ class ImageRecorder:
         self._waiting_bytes = 0
         self._counts: Counter[str] = Counter()
         self._on_mark: Marked | None = None
-        self._journalled: deque[Mark] = deque()  # filled by the journal's thread
+        self._journalled: deque[InboxItem] = deque()  # filled by the journal's thread
         self._accepted: set[str] = set()  # ids of marks that the journal accepted
         self._space_check_s = 0.0
         self._is_failing = self._is_overflowing = self._has_logged_too_large = False
@@ -239,9 +240,10 @@ class ImageRecorder:
         if self._inbox is None or self._on_mark is None or self._is_closing:
             return
         for mark in self._inbox.waiting():
-            if mark.id not in self._accepted and self._on_mark(
-                mark, self._add_mark(mark), partial(self._journalled.append, mark)
-            ):
+            if mark.id in self._accepted:
+                continue
+            picture = self._add_mark(mark) if isinstance(mark, Mark) else None
+            if self._on_mark(mark, picture, partial(self._journalled.append, mark)):
                 self._accepted.add(mark.id)
 
     def _add_mark(self, mark: Mark) -> str | None:

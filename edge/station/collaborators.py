@@ -7,7 +7,7 @@ from typing import Protocol
 
 from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.events.event import Event
-from edge.inbox import Mark
+from edge.inbox import InboxItem
 from edge.records import Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 
@@ -62,9 +62,9 @@ class JournalPort(Protocol):
 OnStored = Callable[[], None]
 """Called on the journal's thread when an event is on the disk."""
 
-PutMark = Callable[[Mark, str | None, OnStored], bool]
-"""Takes a mark for the journal, and the name of its picture where there is one. Returns False where
-the queue is full. Never waits."""
+PutMark = Callable[[InboxItem, str | None, OnStored], bool]
+"""Takes a mark or an answer for the journal, and the name of its picture where there is one.
+Returns False where the queue is full. Never waits."""
 
 
 class PictureRecorder(Protocol):

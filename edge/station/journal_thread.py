@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from logging import getLogger
 
 from edge.errors import JournalError
+from edge.events.command import command_event
 from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.events.event import (
     ActuationAction,
@@ -21,7 +22,7 @@ from edge.events.event import (
     mark_event,
     part_event,
 )
-from edge.inbox import Mark
+from edge.inbox import InboxItem, Mark
 from edge.journal.writer import PartlyStoredError
 from edge.line.outcome import Action, Cause
 from edge.records import Verdict
@@ -50,7 +51,7 @@ class _PartItem:
 
 @dataclass(frozen=True, slots=True)
 class _MarkItem:
-    mark: Mark
+    mark: InboxItem
     picture: str | None
     on_stored: OnStored
 
@@ -136,10 +137,10 @@ class JournalWriter:
         """Journal a complete event. Never waits for the disk."""
         self._put(event)
 
-    def put_mark(self, mark: Mark, picture: str | None, on_stored: OnStored) -> bool:
-        """Journal a person's mark. Never waits for the disk.
+    def put_mark(self, mark: InboxItem, picture: str | None, on_stored: OnStored) -> bool:
+        """Journal a person's mark, or the answer to a command. Never waits for the disk.
 
-        Return False if the queue is full; the mark does not count as lost.
+        Return False if the queue is full; it does not count as lost.
         """
         with self._condition:
             if len(self._waiting) >= self._capacity or self._closing:
@@ -283,7 +284,9 @@ class JournalWriter:
         if isinstance(item, _PartItem):
             return part_event(self._station, self._bundle, item.verdict, item.triggered_ns)
         if isinstance(item, _MarkItem):
-            return mark_event(self._station, item.mark, item.picture)
+            if isinstance(item.mark, Mark):
+                return mark_event(self._station, item.mark, item.picture)
+            return command_event(self._station, item.mark)
         return actuation_event(
             self._station,
             part_id=item.part_id or None,

@@ -10,7 +10,7 @@ from queue import Full, Queue
 from edge.devices.camera import EndOfFrames
 from edge.devices.trigger import EndOfParts
 from edge.errors import DeviceError, MustEndError, OutfeedError
-from edge.inbox import Mark
+from edge.inbox import InboxItem, Mark
 from edge.line.freshness import Freshness
 from edge.line.open_parts import OpenParts
 from edge.line.outcome import Action
@@ -359,11 +359,11 @@ class Station:
         self._writer.register.mark_void(part.part_id)
         self._rejector.resolve(part.part_id, False)
 
-    def _put_mark(self, mark: Mark, picture: str | None, on_stored: OnStored) -> bool:
-        """Journal a person's mark, on the thread that read it. Return False if there is no space in
-        the queue."""
+    def _put_mark(self, mark: InboxItem, picture: str | None, on_stored: OnStored) -> bool:
+        """Journal a mark or an answer, on the thread that read it. Return False if the queue is
+        full."""
         is_accepted = self._writer.put_mark(mark, picture, on_stored)
-        if is_accepted and mark.kind == "self-test":
+        if is_accepted and isinstance(mark, Mark) and mark.kind == "self-test":
             self._monitor.record_bad_part(mark.part_id)
         return is_accepted
 

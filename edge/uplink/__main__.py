@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edge.config.station import load_config
 from edge.errors import OutfeedError
+from edge.process_exit import end_with_parent
 from edge.terminals import LogFormatter, tolerate
 from edge.uplink.publisher import run_uplink
 from edge.validation_messages import one_line
@@ -40,22 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if options.parent is not None:
-        threading.Thread(
-            target=_end_with, args=(options.parent, stop), name="parent", daemon=True
-        ).start()
+        end_with_parent(options.parent, stop)
     try:
         run_uplink(load_config(options.config), stop, notifier)
     except OutfeedError as error:
         print(f"outfeed uplink: {one_line(error)}", file=sys.stderr)
         return error.exit_status
     return 0
-
-
-def _end_with(parent: int, stop: threading.Event) -> None:
-    """Stop when the parent has ended. Otherwise this uplink would lock out that of the next run."""
-    while os.getppid() == parent and not stop.wait(0.5):
-        pass
-    stop.set()
 
 
 if __name__ == "__main__":

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import struct
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.exception import MQTTException
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -20,7 +18,9 @@ from edge.events.identity import JournalPosition
 from edge.events.payload import Topics
 from edge.uplink import terms
 from edge.uplink.client import make_client
+from edge.uplink.command_feed import CommandFeed, report_refusals
 from edge.uplink.failures import (
+    PARSING_ERRORS,
     ConnectRefusedError,
     EventRefusedError,
     TakenOverError,
@@ -38,18 +38,6 @@ CLOSE_S = 2.0
 
 # Besides events, the window has space for the status at the begin or at the end.
 STATUS_MESSAGES = 2
-
-# Errors that paho raises for packets that are not MQTT: it checks little of its input.
-_PARSING = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    struct.error,
-    MQTTException,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +105,7 @@ class Connection:
         self._lost: UplinkError | None = None
         self._position: JournalPosition | None = None
         self._socket: object = None
+        self.sent = 0  # messages of this connection
         self._delivered: list[DeliveredEvent] = []
         self._client = make_client(config, f"outfeed-{topics.station}", clean_session=True)
         # This window sets the limit, so paho must not queue messages itself.
@@ -125,6 +114,8 @@ class Connection:
         self._client.on_publish = self._on_publish
         self._client.on_disconnect = self._on_disconnect
         self.statements = StatementFeed(self._client, topics, config)
+        self.commands = CommandFeed(self._client, topics)
+        report_refusals(self._client, self.statements, self.commands)
         if manner.has_will:
             will = status.lost.model_dump_json().encode()
             self._client.will_set(topics.status, will, qos=1, retain=manner.has_retain)
@@ -154,6 +145,11 @@ class Connection:
         """The only event that is not acknowledged; None if there are several or none."""
         open_ = [one for one in self._window if one.message_id not in self._acknowledged]
         return open_[0].outgoing if len(open_) == 1 else None
+
+    @property
+    def confirmed(self) -> int:
+        """Return the number of ``sent`` messages that the broker has confirmed, in order."""
+        return self.sent - len(self._window)
 
     @property
     def is_idle(self) -> bool:
@@ -257,7 +253,9 @@ class Connection:
         After ``close`` it only closes the socket. May be called twice.
         """
         self._client.on_connect = self._client.on_publish = self._client.on_disconnect = None
+        self._client.on_subscribe = None
         self.statements.close()
+        self.commands.close()
         if (sock := self._client.socket()) is not None:
             sock.close()
 
@@ -283,12 +281,13 @@ class Connection:
         info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         if info.rc != mqtt.MQTT_ERR_SUCCESS:
             raise self._lost or UplinkError(mqtt.error_string(info.rc))
+        self.sent += 1
         self._window.append(_Sent(info.mid, outgoing, time.monotonic()))
 
     def _loop(self, timeout_s: float) -> None:
         try:
             code = self._client.loop(timeout_s)
-        except _PARSING as error:
+        except PARSING_ERRORS as error:
             line = f"the broker sent what is no MQTT: {type(error).__name__}: {error}"
             raise UplinkError(line) from error
         if self._connack is not None and self._connack.is_failure:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+
+from paho.mqtt.exception import MQTTException
+
 from edge.errors import OutfeedError
 from edge.uplink.outgoing import OutgoingEvent
 
@@ -38,3 +42,16 @@ class EventRefusedError(UplinkError):
         self.refused = refused
         self.why = why
         self.is_lasting = is_lasting
+
+
+# Errors that paho raises for packets that are not MQTT: it checks little of its input.
+PARSING_ERRORS = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    MQTTException,
+)

@@ -29,7 +29,7 @@ from edge.uplink.failures import (
 )
 from edge.uplink.health import read_health
 from edge.uplink.outgoing import OutgoingEvent
-from edge.uplink.resend import Resender
+from edge.uplink.resend import make_resender
 from edge.uplink.state import UplinkStateFile
 from edge.uplink.statuses import StatusMessages, StatusSchedule, make_statuses
 from edge.uplink.suspicion import Suspicion
@@ -115,8 +115,7 @@ class Publisher:
         self._given_up: tuple[JournalPosition, str] | None = None
         self._unexplained = 0
         self._unsaved = Unsaved()
-        again = JournalReader(config.paths.journal)
-        self._resender = Resender(again, config.uplink.resend_rate_hz)
+        self._resender = make_resender(config)
 
     def run(self, stop: threading.Event) -> None:
         """Connect, publish, and connect again after a pause, until ``stop`` is set."""

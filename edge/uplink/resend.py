@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from edge.config.station import StationConfig
 from edge.errors import JournalError, OutfeedError
 from edge.events.committed import CommittedRange, parse_statement
 from edge.events.event import gap_event
 from edge.events.identity import JournalPosition, StoredEvent
 from edge.journal.reader import JournalReader
+from edge.uplink.command_feed import CommandRelay
 from edge.uplink.connection import Connection
 from edge.uplink.outgoing import OutgoingEvent
 from edge.uplink.refill import Refill
@@ -43,9 +45,13 @@ class Resender:
     All methods run on the thread of the publisher. ``turn`` reads the journal.
     """
 
-    def __init__(self, reader: JournalReader, rate_hz: float) -> None:
-        """reader: a reader of its own, because this one moves to and fro."""
+    def __init__(
+        self, reader: JournalReader, rate_hz: float, relay: CommandRelay | None = None
+    ) -> None:
+        """reader: a reader of its own, because this one moves to and fro. relay: the commands of
+        the station; None: it takes none."""
         self._reader = reader
+        self._relay = relay
         self._rate_hz = rate_hz
         self._refill: Refill | None = None
         self._rows: deque[StoredEvent] = deque()
@@ -85,6 +91,7 @@ class Resender:
             self._follow(connection, published, now_s)
         self._allowed = min(_BATCH, self._allowed + self._rate_hz * (now_s - self._turned_s))
         self._turned_s = now_s
+        self._turn_commands(connection, published, make)
         if self._refill is None or published is None:
             return
         try:
@@ -100,6 +107,24 @@ class Resender:
                 self._resent += 1
         except JournalError as error:
             self._warn("resend_cannot_read reason=%s", str(error))
+
+    def _turn_commands(
+        self, connection: Connection, published: JournalPosition | None, make: MakeOutgoing
+    ) -> None:
+        """Send what commands ask for, with the rate of events that are sent again."""
+        if self._relay is None:
+            return
+        self._relay.turn(connection.commands, published)
+        try:
+            while published is not None and connection.free_slots and self._allowed >= 1:
+                stored = self._relay.next_event(published)
+                if stored is None:
+                    break
+                self._send(connection, stored, make)
+                self._allowed -= 1
+        except JournalError as error:
+            self._warn("resend_cannot_read reason=%s", str(error))
+        self._relay.confirm(connection.sent, connection.confirmed)
 
     def ended(self, alone: OutgoingEvent | None) -> None:
         """Record that a connection ended without a reason, while only this event was under way."""
@@ -122,6 +147,8 @@ class Resender:
     def close(self) -> None:
         """Close the journal. A later ``turn`` opens it again."""
         self._reader.close()
+        if self._relay is not None:
+            self._relay.close()
 
     def _follow(self, connection: Connection, published: JournalPosition, now_s: float) -> None:
         """Begin anew for a new journal, and subscribe to the statements on it."""
@@ -218,3 +245,9 @@ class Resender:
         """Log a warning once, and the same one again at DEBUG."""
         log.log(logging.DEBUG if reason == self._warned else logging.WARNING, event, reason)
         self._warned = reason
+
+
+def make_resender(config: StationConfig) -> Resender:
+    """Return the resender of a station, with a reader of its own. It opens nothing yet."""
+    reader = JournalReader(config.paths.journal)
+    return Resender(reader, config.uplink.resend_rate_hz, CommandRelay(config))

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config.uplink import UplinkConfig
 from edge.events.committed import MAX_STATEMENT_BYTES
 from edge.events.payload import Topics
-from edge.uplink.terms import explain
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +47,8 @@ class StatementFeed:
         self._config = config
         self._waiting: deque[StatementMessage] = deque(maxlen=_MAX_WAITING)
         self._journal = ""
+        self._message_id: int | None = None
         client.on_message = self._on_message
-        client.on_subscribe = self._on_subscribe
 
     def properties(self) -> Properties | None:
         """Return the properties of the CONNECT; None for MQTT 3.1.1."""
@@ -67,7 +65,7 @@ class StatementFeed:
         if self._journal:
             self._client.unsubscribe(self._topics.committed(self._journal))
         self._journal = journal
-        self._client.subscribe(self._topics.committed(journal), qos=1)
+        self._message_id = self._client.subscribe(self._topics.committed(journal), qos=1)[1]
 
     def take(self) -> list[StatementMessage]:
         """Return the statements that have arrived since the last call, the oldest first."""
@@ -76,22 +74,15 @@ class StatementFeed:
         return statements
 
     def close(self) -> None:
-        """Remove the callbacks."""
-        self._client.on_message = self._client.on_subscribe = None
+        """Remove the callback."""
+        self._client.on_message = None
+
+    def refused(self, message_id: int, reason: str) -> None:
+        """Log that the broker refused a subscription, if it is this one."""
+        if message_id == self._message_id:
+            log.warning("statements_refused journal=%s reason=%s", self._journal, reason)
 
     def _on_message(self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
         if self._journal and message.topic == self._topics.committed(self._journal):
             is_live = not message.retain
             self._waiting.append(StatementMessage(bytes(message.payload), is_live))
-
-    def _on_subscribe(
-        self,
-        client: mqtt.Client,
-        userdata: object,
-        message_id: int,
-        reasons: list[ReasonCode],
-        properties: Properties | None,
-    ) -> None:
-        if any(reason.is_failure for reason in reasons):
-            texts = ", ".join(explain(reason, properties) for reason in reasons)
-            log.warning("statements_refused journal=%s reason=%s", self._journal, texts)

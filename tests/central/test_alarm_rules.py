@@ -14,10 +14,12 @@ from central.alarms.rules import (
     CentralFacts,
     Condition,
     CusumState,
+    DrillFacts,
     RaisedDrift,
     StationFacts,
     central_conditions,
     check_value,
+    drill_conditions,
     station_conditions,
 )
 from central.alarms.states import AlarmRecord, acknowledge, step_alarm
@@ -259,3 +261,28 @@ def test_values_have_limits(value: object) -> None:
             check_value(value.name, wrong)
     with pytest.raises(ValueError, match="no value"):
         check_value("reject.nothing", 1)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (DrillFacts(), []),  # there is no data yet
+        (DrillFacts(NOW - 2 * DAY), []),
+        (DrillFacts(NOW - 2 * DAY - 1), [("overdue", "no restore drill has succeeded for 2 days")]),
+        (DrillFacts(NOW, "x is damaged"), [("failed", "the restore drill failed: x is damaged")]),
+        (
+            DrillFacts(NOW - 9 * DAY, "x"),
+            [
+                ("failed", "the restore drill failed: x"),
+                ("overdue", "no restore drill has succeeded for 9 days"),
+            ],
+        ),
+    ],
+)
+def test_a_failed_or_overdue_drill_is_a_condition(
+    facts: DrillFacts, expected: list[tuple[str, str]]
+) -> None:
+    found = drill_conditions(facts, DEFAULTS, NOW)
+    assert [(each.subject, each.message) for each in found] == expected
+    assert all((each.rule, each.severity) == ("restore-drill", "critical") for each in found)
+    assert drill_conditions(replace(facts, fault=""), {**DEFAULTS, "drill.days": 10}, NOW) == ()

@@ -29,6 +29,7 @@ KEYS: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("database", "path", "other.db", {}),
     ("database", "host", "db.plant", {"kind": "postgresql"}),
     ("database", "port", 5433, {"kind": "postgresql"}),
+    ("database", "hosts", ("db1", "db2:5433"), {"kind": "postgresql"}),
     ("database", "name", "plant", {"kind": "postgresql"}),
     ("database", "username", "collector", {"kind": "postgresql"}),
     ("database", "password_file", "pw", {"kind": "postgresql"}),
@@ -56,6 +57,7 @@ KEYS: list[tuple[str, str, Any, dict[str, Any]]] = [
 
 
 def _toml(section: str, values: dict[str, Any]) -> str:
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
     texts = {k: f'"{v}"' if isinstance(v, str) else str(v).lower() for k, v in values.items()}
     return f"[{section}]\n" + "\n".join(f"{key} = {text}" for key, text in texts.items())
 
@@ -98,6 +100,10 @@ WRONG = [
     ("", '[database]\nhost = "db"', "key 'database': host is of kind postgresql; kind is sqlite"),
     ("", '[database]\nkind = "postgresql"\npath = "x"', "path is of kind sqlite"),
     ("", '[database]\nkind = "postgresql"\ntls = "verify-full"', "need each other"),
+    ("", '[database]\nkind = "postgresql"\nhosts = ["a:0"]', "expected names or addresses as"),
+    ("", '[database]\nkind = "postgresql"\nhosts = ["a,b"]', "expected names or addresses as"),
+    ("", '[database]\nkind = "postgresql"\nhosts = "db1"', "key 'database.hosts'"),
+    ("", '[database]\nkind = "postgresql"\nhost = "a"\nhosts = ["b"]', "exclude each other"),
     ("", '[database]\nkind = "oracle"', "key 'database.kind': input should be 'sqlite' or"),
     ("", '[collector]\nshare = "a/b"', "key 'collector.share'"),
     ("", "[retention]\nevents_days = -1", "key 'retention.events_days'"),
@@ -133,3 +139,10 @@ def test_the_shipped_template_has_every_key_with_its_default(tmp_path: Path) -> 
     for section, key, _, _ in KEYS:
         part = text.partition(f"[{section}]")[2].partition("\n[")[0]
         assert f"\n{key} = " in part or f"\n#: {key} = " in part, f"{section}.{key}"
+
+
+def test_the_servers_of_a_cluster_have_ports() -> None:
+    text = '[database]\nkind = "postgresql"\nport = 6000\nhosts = ["db1", "db2:5433"]\n'
+    assert parse_central(text, _FILE).database.servers == (("db1", 6000), ("db2", 5433))
+    one = parse_central('[database]\nkind = "postgresql"\nhost = "db"\n', _FILE).database
+    assert one.servers == (("db", 5432),)

@@ -14,7 +14,9 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from bench.central_plant import fill_plant, furnish
+from bench.central_plant import HOUR_US, fill_plant, furnish
+from central.backup.facts import BackupError
+from central.backup.result import DrillResult, record_drill
 from central.config.sections import DatabaseConfig
 from central.store.database import Database
 from central.store.schema import migrate
@@ -294,6 +296,30 @@ def test_metrics_are_those_of_prometheus(client: TestClient, database: Database)
         pytest.skip("promtool is not installed (apt install prometheus)")
     done = subprocess.run([promtool, "check", "metrics"], input=answer.content, check=False)
     assert done.returncode == 0
+
+
+def test_the_fleet_shows_restore_drills(client: TestClient, database: Database) -> None:
+    def failed() -> DrillResult:
+        raise BackupError("<b>copy.db</b> is damaged")
+
+    assert "No restore drill has succeeded yet" in client.get("/fleet").text
+    assert client.get("/api/drills").json() == {"last_good_us": None, "latest": []}
+    assert "outfeed_restore_drill_failed 1" not in client.get("/metrics").text
+    good = DrillResult("central-day-20270114.db", NOW - 7 * HOUR_US, 12345)
+    record_drill(database, lambda: good, lambda: NOW - 6 * HOUR_US)
+    record_drill(database, failed, lambda: NOW - HOUR_US)
+    page = client.get("/fleet").text
+    assert "The last good restore drill was 6.0 hours ago" in page
+    assert "central-day-20270114.db" in page
+    assert "12345" in page
+    assert "&lt;b&gt;copy.db&lt;/b&gt; is damaged" in page
+    answer = client.get("/api/drills").json()
+    assert answer["last_good_us"] == NOW - 6 * HOUR_US
+    assert [each["state"] for each in answer["latest"]] == ["failed", "good"]
+    metrics = client.get("/metrics").text
+    assert "outfeed_restore_drill_failed 1.0" in metrics
+    seconds = (NOW - 6 * HOUR_US) / 1e6
+    assert f"outfeed_restore_drill_last_good_timestamp_seconds {seconds!r}" in metrics
 
 
 def test_the_rules_for_prometheus_are_correct() -> None:

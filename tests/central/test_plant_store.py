@@ -1,19 +1,12 @@
-"""Lots, search, review queue, guidance, limits and backups."""
+"""Lots, search, review queue, guidance and limits."""
 
 from __future__ import annotations
-
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from bench.central_plant import HOUR_US, fill_plant
-from central.config.alarms import BackupConfig
 from central.figures.charts import FrozenLimits
-from central.store.backup import BackupError, BackupService, copy_database
 from central.store.database import Database
 from central.store.judgements import (
     JudgementError,
@@ -241,58 +234,6 @@ def test_an_absurd_severity_has_a_bin(plant: Database, severity: float) -> None:
         last = NOW // MINUTE_US
         bins = read_severities(connection, 1, Period(last - 239, last, 15))
     assert list(bins) in ([0], [23])
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "central.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("CREATE TABLE t (x)")
-        connection.executemany("INSERT INTO t VALUES (?)", [(each,) for each in range(5_000)])
-        connection.commit()
-        yield path
-
-
-def count(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as connection:
-        return int(connection.execute("SELECT count(*) FROM t").fetchone()[0])
-
-
-def test_a_copy_is_complete_or_absent(source: Path, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
-    target.with_name("copy.db.unfinished").write_bytes(b"of a killed process")
-    copy_database(source, target)
-    assert count(target) == 5_000
-    assert sorted(each.name for each in tmp_path.glob("copy*")) == ["copy.db"]
-    with pytest.raises(BackupError, match="cannot be written"):
-        copy_database(tmp_path / "none.db", tmp_path / "other.db")
-    assert not (tmp_path / "other.db").exists()
-
-
-def test_copies_are_made_every_hour_and_day_and_old_ones_removed(
-    source: Path, tmp_path: Path
-) -> None:
-    now = [NOW]
-    config = BackupConfig(folder=tmp_path / "new" / "copies", hourly=3, daily=2)
-    own = BackupService(source, config, lambda: now[0])
-    assert len(own.step()) == 2
-    assert own.step() == ()
-    for _ in range(60):
-        now[0] += HOUR_US
-        own.step()
-    assert config.folder is not None
-    names = sorted(each.name for each in config.folder.iterdir())
-    assert [each.split("-")[1] for each in names] == ["day"] * 2 + ["hour"] * 3
-    assert all(count(config.folder / each) == 5_000 for each in names)
-    BackupService(source, BackupConfig(folder=config.folder, hourly=0), lambda: NOW).step()
-    assert not list(config.folder.glob("central-hour*"))
-
-
-def test_a_folder_that_cannot_be_made_is_named(source: Path, tmp_path: Path) -> None:
-    config = BackupConfig(folder=source / "below-a-file")
-    with pytest.raises(BackupError, match=r"backup\.folder"):
-        BackupService(source, config, lambda: NOW).step()
 
 
 def test_a_passed_part_with_a_mark_is_in_the_queue(plant: Database) -> None:

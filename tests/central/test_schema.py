@@ -9,10 +9,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
+from bench.postgresql import PostgresqlServer
 from central.config.sections import DatabaseConfig, RetentionConfig
 from central.store import tables
-from central.store.database import Database, StoreError
+from central.store.database import Database, StoreError, is_temporary
 from central.store.retention import Maintenance
 from central.store.schema import check_schema, migrate
 from central.store.tables import DAY_US, MINUTE_US, metadata
@@ -152,3 +154,37 @@ def test_partitions_are_made_ahead_and_dropped_whole(
         names = inspect(connection).get_table_names()
     dates = sorted(name.removeprefix("events_p") for name in names if name.startswith("events_p"))
     assert dates == ["20790708", "20790709", "20790710", "20790711"]
+
+
+def test_a_connection_goes_to_the_server_that_accepts_writes(
+    postgresql: PostgresqlServer,
+) -> None:
+    """The first server is missing, and a server that is read-only is refused and left."""
+    one = postgresql.database()
+    hosts = ("127.0.0.1:1", f"127.0.0.1:{one.port}")
+    config = DatabaseConfig(kind="postgresql", hosts=hosts, name=one.name, username=one.username)
+    database = Database(config)
+    migrate(database)
+    statement = text("INSERT INTO counters (name, value) VALUES ('x', 1)")
+    with database.write() as connection:
+        connection.execute(text("SET SESSION default_transaction_read_only = on"))
+    with pytest.raises(DBAPIError) as caught, database.write() as connection:
+        connection.execute(statement)
+    assert is_temporary(caught.value)
+    # The connection was not returned to the pool: the next one is another.
+    with database.write() as connection:
+        connection.execute(statement)
+    postgresql.run(*_ask(one, "ALTER DATABASE postgres SET default_transaction_read_only = on"))
+    database.close()
+    try:
+        with pytest.raises(StoreError, match="read-only"), database.read():
+            pass
+    finally:
+        back = "SET default_transaction_read_only = off; ALTER DATABASE postgres RESET ALL"
+        postgresql.run(*_ask(one, *back.split("; ")))
+    database.close()
+
+
+def _ask(config: DatabaseConfig, *statements: str) -> list[str]:
+    words = ["psql", "-q", "-h", config.host, "-p", str(config.port), "-U", config.username]
+    return [*words, "-d", config.name, *(w for each in statements for w in ("-c", each))]

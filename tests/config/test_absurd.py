@@ -148,7 +148,7 @@ def test_every_section_is_walked() -> None:
     names = {section for section, _, _ in KEYS}
     assert names == {
         *("", "camera", "line", "trust", "trigger", "engine", "encoder", "ejector_eye", "output"),
-        *("watchdog", "journal", "pictures", "drift", "uplink", "upload"),
+        *("watchdog", "journal", "pictures", "drift", "uplink", "upload", "commands"),
     }
     assert len(NUMERIC) > 45
 

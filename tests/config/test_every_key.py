@@ -33,6 +33,7 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("line", "purge_at_start", "false", False),
     ("line", "require_commission", "true", True),
     ("trust", "keys", f'["{TRUST}", "/a/b.pub"]', (TRUST, Path("/a/b.pub"))),
+    ("trust", "operator_keys", f'["{TRUST}", "/a/ada.pub"]', (TRUST, Path("/a/ada.pub"))),
     ("trust", "compatible", '"press-line"', "press-line"),
     ("trust", "allow_downgrade", "true", True),
     ("trigger", "kind", '"belt"', "belt"),
@@ -73,6 +74,7 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("upload", "max_kb_per_s", "64", 64.0),
     ("upload", "timeout_s", "5", 5.0),
     ("upload", "retry_max_s", "60", 60.0),
+    ("commands", "accept", "[]", ()),
 ]
 # Keys of one kind of device: section, its other lines, key, TOML value, value in the model.
 DEVICES: list[tuple[str, str, str, str, Any]] = [

@@ -97,6 +97,12 @@ class Machine:
         self.write("/opt/outfeed/bin/python", _START.format(""), 0o755)
         self.write("/opt/outfeed/bin/outfeed", _START.format("-m edge "), 0o755)
 
+    def copy(self, path: str, source: Path) -> None:
+        """Copy a file into the machine, before it boots."""
+        target = self._folder / "upper" / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
     def boot(self, timeout_s: float = 60.0) -> None:
         bound = (str(_PYTHON), sysconfig.get_path("purelib"), str(ROOT / "edge"))
         with (self._folder / "console").open("wb") as console:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from central.pictures.folder import PictureFolder
+from edge.commands.spool import Order, Orders, read_reports, write_orders
 from edge.config.station import StationConfig
 from edge.config.uplink import UplinkConfig
 from edge.errors import OutfeedError, UsageError
@@ -94,6 +95,42 @@ def test_a_picture_that_was_sent_in_part_is_continued(
         assert upload.counts.bytes == 200_000
     (found,) = central.folder.find("press-3", JOURNAL, 7)
     assert found.read_bytes() == data
+
+
+def test_a_picture_that_a_command_asks_for_goes_first(
+    plant: Plant, receiving: Start, tmp_path: Path
+) -> None:
+    """Also one of a good part, which the rule for pictures leaves out, and within the limit."""
+    central = receiving()
+    config = station(
+        plant, "press-3", tmp_path / "state", central.port, max_mb_per_day=0.5, pictures="rejected"
+    )
+    wanted = store(config, 1, os.urandom(300_000), part=7, kept="pass")
+    newer = store(config, 2, os.urandom(300_000), part=8)
+    store(config, 3, b"other", part=9, kept="pass")
+    journal = f"{JOURNAL}-1111-2222-3333-444455556666"
+    orders = Orders(
+        orders=(
+            Order(id="a" * 32, kind="picture", journal=journal, first=7, last=7),
+            Order(id="b" * 32, kind="resend", journal=journal, first=8, last=8),
+            Order(id="c" * 32, kind="picture", journal=journal, first=99, last=99),
+            Order(id="d" * 32, kind="picture", journal="f" * 36, first=9, last=9),
+        )
+    )
+    write_orders(config.paths.orders, orders)
+    upload = PictureUpload(config)
+    assert upload.step() > 10  # the limit has no space for the newer one
+    assert central.names() == {wanted}
+    reports = {each.id[0]: each for each in read_reports(config.paths.upload_reports)}
+    assert {key: each.is_done for key, each in reports.items()} == {
+        "a": True,
+        "c": False,
+        "d": False,
+    }
+    assert reports["a"].text == "1 pictures of part 7 are at the receiver"
+    assert reports["c"].text == "no picture of part 99 is stored"
+    upload.close()
+    assert newer not in central.names()
 
 
 def test_the_newest_are_sent_first_and_a_day_has_a_limit(

@@ -284,6 +284,29 @@ def test_mosquitto_sub_beside_central_costs_no_event(
     assert central.sequences == list(range(1, 33))
 
 
+def test_only_central_publishes_commands_and_only_their_station_reads_them(
+    plant: Plant, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """The signature decides. The access list only keeps others from filling the topic."""
+    topic = Topics("press-3").commands
+    received: dict[str, list[bytes]] = {"press-3": [], "press-4": []}
+    readers = []
+    for name, messages in received.items():
+        reader = pushing(plant, broker, name, f"reader-{name}")
+        reader.on_message = lambda *each, kept=messages: kept.append(bytes(each[2].payload))
+        reader.subscribe(topic, qos=1)
+        readers.append(reader)
+    for name in ("press-4", "press-3", "central"):
+        sender = pushing(plant, broker, name, f"sender-{name}")
+        sender.publish(topic, name.encode(), qos=1)
+        for _ in range(20):
+            sender.loop(0.02)
+            for reader in readers:
+                reader.loop(0.02)
+        sender.disconnect()
+    assert received == {"press-3": [b"central"], "press-4": []}
+
+
 def test_a_reader_with_a_name_of_its_own(plant: Plant, tmp_path: Path) -> None:
     out = tmp_path / "historian"
     known = ("--authority", plant.authority, "--out", out)

@@ -24,7 +24,7 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def body(kind: str, station: str, **changes: Any) -> dict[str, Any]:
+def body(kind: str, station: str, /, **changes: Any) -> dict[str, Any]:
     """The keys of an event, without its identity."""
     base: dict[str, Any] = {"station": station, "boot_id": "boot", "utc": utc_now(), "type": kind}
     defaults: dict[str, dict[str, Any]] = {
@@ -76,6 +76,7 @@ def defect(kind: str = "scratch", severity: float = 8.0, **changes: Any) -> dict
 def message(
     sequence: int,
     kind: str = "outfeed.part/1",
+    /,
     *,
     station: str = "press-3",
     journal: str = JOURNAL,

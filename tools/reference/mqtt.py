@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from central.collector.lot_statements import LotTopics
 from central.store.lot_messages import LotAnswer, LotStatement
 from edge import __version__
+from edge.commands.message import CommandBody, CommandsMessage
+from edge.events.command import CommandEvent
 from edge.events.committed import CommittedStatement
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
 from edge.events.identity import EventIdentity, wire_schema
@@ -20,7 +22,7 @@ from tools.reference.markdown import generated, table, type_text
 
 _LOT_TOPICS = LotTopics(DEFAULT_PREFIX)
 _INTRODUCTION = """\
-Each station publishes on two topics, and reads a third one. The same description for programs, as
+Each station publishes on two topics, and reads two others. The same description for programs, as
 an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 
 | topic | content | QoS | retained |
@@ -28,6 +30,7 @@ an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 | `{events}` | every event, in the order of the journal | 1 | no |
 | `{status}` | online or offline; the last will is offline | 1 | yes |
 | `{committed}` | from a central system: the events that its database has | 1 | yes |
+| `{commands}` | to the station: commands that operators have signed | 1 | yes |
 
 A line controller publishes on one topic and reads another one (see below).
 
@@ -101,11 +104,37 @@ lots.
   it is examined again. The page of lots lists the latest statements with their outcomes.
 - **Access list.** The broker protects the topic. A controller may publish for its own line only.
 
-## Central systems in Python
+## Commands
 
-`edge.receiver` keeps the rules for receivers and for statements, with the argument `states_as`. A
-central system in Python installs the package (`pip install outfeed`) and writes `from
-edge.receiver import Subscriber`. See [connect MQTT](../how-to/connect-mqtt.md).
+A station with `commands.accept` in station.toml reads `{commands_type}` on its topic of commands.
+Neither the broker nor the publisher is trusted: the station itself checks each signature.
+
+- **Text.** The key `body` of a command is the signed text: the JSON of a `{body_type}`, at most
+  2,048 characters. It has no unknown keys.
+- **Signature.** Ed25519 (RFC 8032) over the bytes `outfeed command 1`, a line feed, and the text in
+  UTF-8. `trust.operator_keys` of the station names the key.
+- **Id.** The first 32 hexadecimal digits of the SHA-256 over `outfeed command 1`, a line feed, the
+  32 bytes of the key, the 64 bytes of the signature, and the text.
+- **Binding.** A command names the station, its journal, and one of its runs. A copied storage card
+  does not know the runs that the other station drew after the copy.
+- **Order.** `counter` is the time of the signature. For each key, a command below one that the
+  station has seen is refused.
+- **Answers.** Each command gets `{answer}` events: `accepted`, then `done` or `failed`; or
+  `refused`, with the reason. A repeat of an answered command is refused once, and not at all in the
+  first minute. At most 16 messages that no operator has signed get an answer at once, then one a
+  minute; the key `more` counts the others.
+- **Size.** A message has at most 48 KiB and 16 commands. A broker with MQTT 5 drops one above
+  68 KiB before the station.
+- **Kinds.** `mark`, `resend` and `picture`. No kind sets an output, a threshold, a rule or the
+  configuration. `desired` is reserved for a desired state in a later version.
+
+See [send commands to stations](../how-to/central-commands.md).
+
+## In Python
+
+`edge.receiver` does all of the acknowledgement, with the argument `states_as`. A central system in
+Python installs the package (`pip install outfeed`) and writes `from edge.receiver import
+Subscriber`. See [connect MQTT](../how-to/connect-mqtt.md).
 """
 
 
@@ -116,6 +145,10 @@ def page() -> str:
         events=topics.events,
         status=topics.status,
         committed=topics.committed("<journal>"),
+        commands=topics.commands,
+        commands_type=_type_name(CommandsMessage),
+        body_type=_type_name(CommandBody),
+        answer=_type_name(CommandEvent),
         gap=_type_name(GapEvent),
         statement=_type_name(CommittedStatement),
         lots=_LOT_TOPICS.of_line("<plant>", "<line>"),
@@ -173,15 +206,11 @@ def asyncapi() -> str:
                 ["CommittedStatement"],
                 journal="UUID of a journal of the station.",
             ),
-            "lots": _line_channel(
-                _LOT_TOPICS.of_line("{plant}", "{line}"),
-                "From a line controller: the lot that its line works on.",
-                "LotStatement",
-            ),
-            "lotAnswers": _line_channel(
-                _LOT_TOPICS.answers("{plant}", "{line}"),
-                "From a central system: the answer to each statement on lots.",
-                "LotAnswer",
+            **_line_channels(),
+            "commands": _channel(
+                topics.commands,
+                "Commands that operators have signed, retained.",
+                ["CommandsMessage"],
             ),
         },
         "operations": {
@@ -190,6 +219,7 @@ def asyncapi() -> str:
             "receiveCommitted": _operation("committed", retain=True, action="receive"),
             "sendLots": _operation("lots", retain=False),
             "receiveLotAnswers": _operation("lotAnswers", retain=False, action="receive"),
+            "receiveCommands": _operation("commands", retain=True, action="receive"),
         },
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
     }
@@ -204,8 +234,10 @@ def journalled_events() -> tuple[type[BaseModel], ...]:
 
 
 def all_events() -> tuple[type[BaseModel], ...]:
-    """Return the models of all payloads: events, status, statement, and those about lots."""
-    return (*journalled_events(), StatusEvent, CommittedStatement, LotStatement, LotAnswer)
+    """Return the models of all payloads: events, status, statement, commands with their text, and
+    those about lots."""
+    others = (CommandsMessage, CommandBody, LotStatement, LotAnswer)
+    return (*journalled_events(), StatusEvent, CommittedStatement, *others)
 
 
 def _channel(
@@ -217,6 +249,22 @@ def _channel(
         "description": description,
         "parameters": {name: {"description": text} for name, text in named.items()},
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+    }
+
+
+def _line_channels() -> dict[str, Any]:
+    """Return the channels of line controllers."""
+    return {
+        "lots": _line_channel(
+            _LOT_TOPICS.of_line("{plant}", "{line}"),
+            "From a line controller: the lot that its line works on.",
+            "LotStatement",
+        ),
+        "lotAnswers": _line_channel(
+            _LOT_TOPICS.answers("{plant}", "{line}"),
+            "From a central system: the answer to each statement on lots.",
+            "LotAnswer",
+        ),
     }
 
 
@@ -276,8 +324,9 @@ def _type(field: dict[str, Any]) -> str:
     """Return the type of a key; the name of another table where the value is an object."""
     if "$ref" in field:
         return f"`{field['$ref'].rsplit('/', 1)[1]}`"
-    if "anyOf" in field:
-        return " or ".join(_type(choice) for choice in field["anyOf"])
+    for choices in ("anyOf", "oneOf"):
+        if choices in field:
+            return " or ".join(_type(choice) for choice in field[choices])
     if "prefixItems" in field:
         return "[" + ", ".join(_type(item) for item in field["prefixItems"]) + "]"
     if field.get("type") == "array":

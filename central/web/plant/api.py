@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from central.access.caller import Caller
 from central.access.permissions import Permission
 from central.alarms.records import ShownAlarm, acknowledge_alarm, read_alarms
+from central.store.drills import DrillSummary, read_drills
 from central.store.judgements import GuidanceVersion, JudgementError, read_guidance, write_guidance
 from central.store.lots import (
     LotEntry,
@@ -136,6 +137,14 @@ def _add_figures(router: APIRouter, context: WebContext) -> None:
         """Return what each station last stated about itself."""
         with context.database.read() as connection:
             return read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), context.now_us())
+
+    @router.get("/drills", tags=["central"])
+    def drills(caller: SeeFleet) -> DrillSummary:
+        """Return the latest restore drills, and the end of the last good one."""
+        if not caller.may_everywhere(Permission.SEE_FLEET):
+            return DrillSummary()
+        with context.database.read() as connection:
+            return read_drills(connection)
 
 
 def _add_parts(router: APIRouter, context: WebContext) -> None:

@@ -14,6 +14,7 @@ from central.access.caller import Caller
 from central.access.permissions import Permission
 from central.alarms.outbox import read_outbox
 from central.store.database import StoreError
+from central.store.drills import FAILED, read_drills
 from central.store.plant_tables import alarms
 from central.store.queries import read_counters
 from central.store.tables import journals, rollups, stations
@@ -82,7 +83,26 @@ def write_metrics(connection: Connection, names: frozenset[str] | None, now_us: 
         families.append(
             _family(f"outfeed_messages_{name}_total", "counter", f"Messages: {name}", total)
         )
-    return "".join(families)
+    return "".join((*families, *(_drills(connection) if names is None else ())))
+
+
+def _drills(connection: Connection) -> list[str]:
+    summary = read_drills(connection)
+    good, last = summary.last_good_us, summary.last_ended
+    return [
+        _family(
+            "outfeed_restore_drill_last_good_timestamp_seconds",
+            "gauge",
+            "End of the last good restore drill",
+            [] if good is None else [([], good / 1e6)],
+        ),
+        _family(
+            "outfeed_restore_drill_failed",
+            "gauge",
+            "One if the last restore drill failed",
+            [] if last is None else [([], float(last.state == FAILED))],
+        ),
+    ]
 
 
 def _stations(connection: Connection, names: frozenset[str] | None, now_us: int) -> list[str]:

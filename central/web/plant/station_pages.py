@@ -13,6 +13,7 @@ from central.access.permissions import Permission
 from central.alarms.records import read_values
 from central.figures.charts import freeze
 from central.figures.pareto import pareto
+from central.store.drills import read_drills
 from central.store.judgements import JudgementError, read_guidance, station_number, write_limits
 from central.store.lots import read_lot_of
 from central.store.periods import read_intervals
@@ -158,10 +159,15 @@ def _add_fleet_page(router: APIRouter, context: WebContext) -> None:
         with context.database.read() as connection:
             fleet = read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), now_us)
             values = read_values(connection)
+            drills = None
+            if caller.may_everywhere(Permission.SEE_FLEET):
+                drills = read_drills(connection)
         return context.page(
             "fleet.html",
             caller,
             fleet=fleet,
+            drills=drills,
             soon_us=now_us + int(values["certificate.days"] * DAY_US),
             least_free=values["disk.station"] / 100,
+            now_us=now_us,
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0300"
-down_revision = "0200"
+revision = "0310"
+down_revision = "0300"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""Debian packages, built from the source tree and a folder of libraries."""
