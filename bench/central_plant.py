@@ -57,6 +57,8 @@ def fill_plant(
                     cause="connected",
                     version="0.1.0",
                     bundle="textures-2.outfeed",
+                    certificates=f'[["tls_cert",{now_us + (number + 1) * 20 * 24 * HOUR_US}]]',
+                    disks=f'[["state",{number * 2 << 30},{14 << 30}]]',
                     seen_us=now_us - 2_000_000,
                     status_us=now_us - 9_000_000,
                     first_us=now_us - int(hours * HOUR_US),

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from edge.bundle import key_id
+from edge.bundle.guidance import read_guidance_file
 from edge.bundle.keys import public_of
 from edge.bundle.manifest import Format, Precision
 from edge.cli.passphrases import passphrase_of
@@ -51,6 +52,13 @@ _Key = Annotated[
 ]
 _PassphraseFile = Annotated[
     Path | None, typer.Option(help="A file that holds the key's passphrase.")
+]
+_Guidance = Annotated[
+    Path | None,
+    typer.Option(
+        help="The guidance for kinds of defects, from `outfeed-central guidance export`, in place "
+        "of that of the recipe."
+    ),
 ]
 _Shape = Annotated[str, typer.Option(help="Static HEIGHTxWIDTH of the network's input, in pixels.")]
 _Precision = Annotated[str, typer.Option(help="int8 or float32.")]
@@ -104,6 +112,7 @@ def main(
     version: _Version = "1",
     key: _Key = None,
     passphrase_file: _PassphraseFile = None,
+    guidance: _Guidance = None,
     shape: _Shape = "",
     precision: _Precision = "int8",
     calibration_frames: _CalibrationFrames = 96,
@@ -138,6 +147,7 @@ def main(
             limits=ParityLimits(
                 severity_error, mask_iou, regions, kinds, verdict_agreement, missed
             ),
+            guidance=None if guidance is None else read_guidance_file(guidance),
         )
         passphrase = passphrase_of(key, passphrase_file) if key else None
         torch.set_num_threads(1)  # chains run side by side, each on one core (export/chains.py)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from edge.bundle.guidance import GuidanceFile
 from edge.bundle.manifest import Format, Precision
 from edge.bundle.version import VERSION_PATTERN
 from edge.errors import UsageError
@@ -36,6 +37,8 @@ class ExportOptions:
         max_false_rejects: choose the limit that decides (T, or the reject severity) within this
             share of good parts, between 0 and 1. None uses that of the run.
         limits: the parity limits for int8 builds.
+        guidance: the guidance of a central system for kinds of defects, in place of that of the
+            recipe. None keeps that of the recipe.
     """
 
     name: str = ""
@@ -50,6 +53,7 @@ class ExportOptions:
     with_float: WithFloat = "auto"
     max_false_rejects: float | None = None
     limits: ParityLimits = field(default_factory=ParityLimits)
+    guidance: GuidanceFile | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name)

@@ -94,6 +94,9 @@ def build_bundle(run: Run, options: ExportOptions, *, keep_steps: bool = False) 
         height=options.height,
         width=options.width,
     )
+    if options.guidance is not None:
+        kinds = options.guidance.apply(source.draft.kinds)
+        source = replace(source, draft=source.draft.model_copy(update={"kinds": kinds}))
     log.info("export shape=%sx%s", *source.size)
     points: Sequence[OperatingPoint] = ()
     if options.max_false_rejects is not None:

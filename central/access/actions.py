@@ -1,8 +1,9 @@
-"""The dangerous actions: changes of admins, and the deletion of data before its retention."""
+"""The dangerous actions: changes of admins, the deletion of data, and the end of a copied card."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -14,6 +15,7 @@ from central.access.permissions import Permission, Role
 from central.access.requests import DangerousAction, Requests
 from central.store import tables
 from central.store.command_tables import command_answers
+from central.store.copies import forget_copies
 from edge.errors import UsageError
 
 _DATA = (
@@ -81,6 +83,12 @@ def _delete_data(change: AuditedChange, subject: str, detail: Mapping[str, Any])
     change.record("data.deleted", subject, {"before_us": detail["before_us"], "rows": counts})
 
 
+def _forget_copies(change: AuditedChange, subject: str, detail: Mapping[str, Any]) -> None:
+    """Treat the journals of a station as not copied any more. Stored events stay."""
+    for each in forget_copies(change.connection, subject, change.now_us):
+        change.record("copy.forgotten", subject, asdict(each))
+
+
 ADMIN_ROLES = DangerousAction(
     "account.roles",
     "give the role admin, or change the roles of an admin",
@@ -100,5 +108,12 @@ DELETE_DATA = DangerousAction(
     _delete_data,
 )
 
-ACTIONS = (ADMIN_ROLES, ADMIN_DISABLE, ADMIN_ENABLE, DELETE_DATA)
+FORGET_COPIES = DangerousAction(
+    "copy.forget",
+    "treat the journals of a station as not copied, after its copied card was replaced",
+    Permission.DELETE_DATA,
+    _forget_copies,
+)
+
+ACTIONS = (ADMIN_ROLES, ADMIN_DISABLE, ADMIN_ENABLE, DELETE_DATA, FORGET_COPIES)
 REQUESTS = Requests(ACTIONS)

@@ -115,7 +115,9 @@ def make_mail(config: AlarmsConfig, message: OutboxMessage) -> EmailMessage:
     receivers = list(config.mail_to)
     if notice["change"] == "escalated":
         receivers += [each for each in config.escalate_to if each not in receivers]
-    place = printable(notice["station"]) or "central system"
+    # A message of an earlier version has no place.
+    where = notice["station"] or notice.get("place", "")
+    place = printable(where) or "central system"
     mail = EmailMessage()
     mail["From"] = config.mail_from
     if receivers:
@@ -125,7 +127,7 @@ def make_mail(config: AlarmsConfig, message: OutboxMessage) -> EmailMessage:
     mail["Date"] = _moment(notice["at_us"])
     mail.set_content(
         f"{printable(notice['message'])}\n\n"
-        f"station: {place}\nrule: {notice['rule']}\nseverity: {notice['severity']}\n"
+        f"at: {place}\nrule: {notice['rule']}\nseverity: {notice['severity']}\n"
         f"since: {_moment(notice['since_us']):%Y-%m-%d %H:%M:%S} UTC\n"
         f"alarm: {notice['alarm']}\n"
     )

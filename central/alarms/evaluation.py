@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from central.alarms.facts import read_drill_facts, read_facts
 from central.alarms.outbox import add_notices
+from central.alarms.place_rules import gather_places, place_conditions
 from central.alarms.records import (
     drop_alarm,
     is_muted,
@@ -26,6 +27,7 @@ from central.alarms.rules import (
 )
 from central.alarms.states import step_alarm
 from central.store.database import Database
+from central.store.place_stations import read_place_stations
 
 # The key of PostgreSQL's advisory lock for the evaluation; any fixed number serves.
 _LOCK = 0x6F7574616C726D
@@ -53,9 +55,13 @@ def evaluate(
         if own.expects_drills:
             conditions.extend(drill_conditions(read_drill_facts(connection), values, now_us))
         names = {0: ""}
+        recent = {}
         for facts in read_facts(connection, values, now_us):
             names[facts.station_id] = facts.name
+            recent[facts.name] = facts.recent
             conditions.extend(station_conditions(facts, values, now_us))
+        for each in gather_places(read_place_stations(connection), recent):
+            conditions.extend(place_conditions(each, values))
         return _step_all(connection, conditions, names, tuple(channels), values, now_us)
 
 
@@ -82,7 +88,7 @@ def _step_all(
             after = replace(after, number=save_alarm(connection, after))
         if step.notice is not None:
             notices[step.notice] += 1
-            if not is_muted(connection, after, now_us):
-                station = names.get(after.station_id, "")
+            station = names.get(after.station_id, "")
+            if not is_muted(connection, after, station, now_us):
                 add_notices(connection, after, station, step.notice, channels, now_us)
     return notices

@@ -11,6 +11,7 @@ from central.alarms.rules import CusumState, DrillFacts, RaisedDrift, StationFac
 from central.figures.charts import FrozenLimits
 from central.figures.cusum import CusumDesign, design_cusum, follow_cusum
 from central.store.drills import read_drills
+from central.store.health import load_certificates, load_disks
 from central.store.judgements import read_limits
 from central.store.plant_tables import cusums, reviews
 from central.store.queries import PartCounts, read_counts
@@ -57,10 +58,10 @@ def read_facts(
         )
     }
     sums = _cusums(connection, values, minute)
-    columns = ("id", "name", "state", "seen_us", "status_us")
+    columns = ("id", "name", "state", "seen_us", "status_us", "certificates", "disks")
     found = []
     for row in connection.execute(select(*(stations.c[name] for name in columns))):
-        number, name, state, seen_us, status_us = row
+        number, name, state, seen_us, status_us, certificates, disks = row
         heard = [each for each in (seen_us, status_us) if each is not None]
         found.append(
             StationFacts(
@@ -75,6 +76,8 @@ def read_facts(
                 tuple(escapes.get(number, ())),
                 doubts.get(number, 0),
                 sums.get(number),
+                {each.key: each.until_us for each in load_certificates(certificates)},
+                {each.folder: each.free_share for each in load_disks(disks)},
             )
         )
     return tuple(found)

@@ -60,6 +60,7 @@ def add_notices(
         "change": notice,
         "rule": alarm.rule,
         "station": station,
+        "place": alarm.place,
         "subject": alarm.subject,
         "severity": alarm.severity,
         "message": alarm.message,

@@ -6,31 +6,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
+from central.alarms.place_rules import PLACE_RULES
 from central.alarms.rules import CENTRAL, DEFAULTS, RULES, check_value
 from central.alarms.states import AlarmRecord, acknowledge
 from central.store.bulk import inserted_number
 from central.store.judgements import MAX_NOTE_CHARS, JudgementError
+from central.store.place_stations import covers, places_within, read_place_stations
 from central.store.plant_tables import alarms, mutes, rule_values
 from central.store.rows import storable_text
 from central.store.tables import stations
 
+ALL_RULES = (*RULES, *PLACE_RULES)
 _LONGEST_MUTE_US = 30 * 86_400_000_000
 _COLUMNS = tuple(each.name for each in fields(AlarmRecord) if each.name != "number")
 
 
 @dataclass(frozen=True, slots=True)
 class ShownAlarm:
-    """An alarm with the name of its station; empty for the central system."""
+    """An alarm with the name of its station, or its line or plant (PLANT/LINE or PLANT).
+
+    Both are empty for the central system.
+    """
 
     alarm: AlarmRecord
     station: str
+    place: str = ""
+
+    @property
+    def where(self) -> str:
+        """Return the station or place, for people."""
+        return self.station or self.place or "central system"
 
 
 @dataclass(frozen=True, slots=True)
 class Mute:
-    """The end of messages about a rule at a station. station: empty: at all of them."""
+    """The end of messages about a rule at a station, or at a line or plant with its stations.
+
+    place: PLANT/LINE or PLANT. station, place: both empty: everywhere.
+    """
 
     number: int
     rule: str
@@ -38,6 +53,7 @@ class Mute:
     until_us: int
     reason: str
     made_by: str
+    place: str = ""
 
 
 def read_open_alarms(connection: Connection) -> tuple[AlarmRecord, ...]:
@@ -55,7 +71,8 @@ def read_alarms(
 ) -> tuple[ShownAlarm, ...]:
     """Return alarms for people, without pending ones: critical and recent ones first.
 
-    names: of stations; None: all, and the central system. is_open: those that last; otherwise the
+    names: of stations, and of places with no other stations; None: all, and the central system.
+    is_open: those that last; otherwise the
     resolved ones, latest first.
     """
     statement = (
@@ -72,9 +89,10 @@ def read_alarms(
             alarms.c.since_us.desc()
         )
     if names is not None:
-        statement = statement.where(stations.c.name.in_(sorted(names)))
-    rows = connection.execute(statement).mappings()
-    return tuple(ShownAlarm(_record(row), row["station"] or "") for row in rows)
+        places = places_within(connection, names)
+        of_places = and_(alarms.c.rule.in_(PLACE_RULES), alarms.c.subject.in_(places))
+        statement = statement.where(or_(stations.c.name.in_(sorted(names)), of_places))
+    return tuple(_shown(row) for row in connection.execute(statement).mappings())
 
 
 def save_alarm(connection: Connection, alarm: AlarmRecord) -> int:
@@ -106,7 +124,7 @@ def find_alarm(connection: Connection, number: int) -> ShownAlarm:
     )
     if row is None:
         raise JudgementError("there is no alarm with this number")
-    return ShownAlarm(_record(row), row["station"] or "")
+    return _shown(row)
 
 
 def acknowledge_alarm(connection: Connection, number: int, by: str, note: str, now_us: int) -> None:
@@ -122,8 +140,12 @@ def acknowledge_alarm(connection: Connection, number: int, by: str, note: str, n
 
 def add_mute(connection: Connection, mute: Mute, now_us: int) -> None:
     """Mute a rule. number: not used. Raises JudgementError for a wrong rule, station or time."""
-    if mute.rule not in RULES:
-        raise JudgementError(f"expected one of {', '.join(RULES)}")
+    if mute.rule not in ALL_RULES:
+        raise JudgementError(f"expected one of {', '.join(ALL_RULES)}")
+    if mute.place and mute.place not in read_place_stations(connection):
+        raise JudgementError("there is no line or plant with this name that has stations")
+    if mute.place and mute.station:
+        raise JudgementError("a mute names a station or a place")
     if not mute.reason.strip() or len(mute.reason) > MAX_NOTE_CHARS:
         raise JudgementError(f"a mute has a reason of at most {MAX_NOTE_CHARS} characters")
     if not 0 < mute.until_us - now_us <= _LONGEST_MUTE_US:
@@ -139,6 +161,7 @@ def add_mute(connection: Connection, mute: Mute, now_us: int) -> None:
     row = {
         "rule": mute.rule,
         "station_id": number,
+        "place": mute.place,
         "until_us": mute.until_us,
         "reason": storable_text(mute.reason),
         "made_by": mute.made_by,
@@ -166,6 +189,7 @@ def read_mutes(connection: Connection, now_us: int) -> tuple[Mute, ...]:
             mutes.c.until_us,
             mutes.c.reason,
             mutes.c.made_by,
+            mutes.c.place,
         )
         .outerjoin(stations, stations.c.id == mutes.c.station_id)
         .where(mutes.c.until_us > now_us)
@@ -174,14 +198,31 @@ def read_mutes(connection: Connection, now_us: int) -> tuple[Mute, ...]:
     return tuple(Mute(*row) for row in connection.execute(statement))
 
 
-def is_muted(connection: Connection, alarm: AlarmRecord, now_us: int) -> bool:
-    """Return whether messages about an alarm are muted, at its station or everywhere."""
-    statement = select(func.count()).where(
-        mutes.c.rule == alarm.rule,
-        or_(mutes.c.station_id == alarm.station_id, mutes.c.station_id == CENTRAL),
-        mutes.c.until_us > now_us,
-    )
-    return bool(connection.execute(statement).scalar())
+def is_muted(connection: Connection, alarm: AlarmRecord, station: str, now_us: int) -> bool:
+    """Return whether messages about an alarm are muted.
+
+    A mute holds at its station, or at its line or plant with everything in it, or everywhere.
+    station: the name of the alarm's station; empty: it has none.
+    """
+    rows = connection.execute(
+        select(mutes.c.station_id, mutes.c.place).where(
+            mutes.c.rule == alarm.rule, mutes.c.until_us > now_us
+        )
+    ).all()
+    if not rows:
+        return False
+    own = [alarm.place] if alarm.place else []
+    if station:
+        own = [
+            place for place, names in read_place_stations(connection).items() if station in names
+        ]
+    for station_id, place in rows:
+        if place:
+            if any(covers(place, each) for each in own):
+                return True
+        elif station_id in (CENTRAL, alarm.station_id):
+            return True
+    return False
 
 
 def read_values(connection: Connection) -> dict[str, float]:
@@ -199,6 +240,11 @@ def write_value(connection: Connection, name: str, value: float, by: str, now_us
         raise JudgementError(str(error)) from error
     row = {"name": name, "value": value, "made_by": by, "made_us": now_us}
     connection.execute(rule_values.insert().values(row))
+
+
+def _shown(row: Mapping[str, Any] | Any) -> ShownAlarm:
+    alarm = _record(row)
+    return ShownAlarm(alarm, row["station"] or "", alarm.place)
 
 
 def _record(row: Mapping[str, Any] | Any) -> AlarmRecord:

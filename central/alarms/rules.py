@@ -36,6 +36,10 @@ class RuleValue:
 VALUES: tuple[RuleValue, ...] = (
     RuleValue("reject.limit", 15, 0.01, 100, "%", "rate of rejected parts"),
     RuleValue("unknown.limit", 2, 0.01, 100, "%", "rate of UNKNOWN parts"),
+    RuleValue("line.reject", 10, 0.01, 100, "%", "rate of rejected parts of a whole line"),
+    RuleValue("line.unknown", 1, 0.01, 100, "%", "rate of UNKNOWN parts of a whole line"),
+    RuleValue("plant.reject", 10, 0.01, 100, "%", "rate of rejected parts of a whole plant"),
+    RuleValue("plant.unknown", 1, 0.01, 100, "%", "rate of UNKNOWN parts of a whole plant"),
     RuleValue("rate.minutes", 30, 5, 1440, "min", "time over which rates are counted"),
     RuleValue("rate.confidence", 99.9, 80, 99.9999, "%", "confidence of a rate above its limit"),
     RuleValue("cusum.factor", 2, 1.2, 20, "×", "increase over the frozen rate that CUSUM detects"),
@@ -48,6 +52,7 @@ VALUES: tuple[RuleValue, ...] = (
     RuleValue("certificate.days", 30, 1, 365, "days", "days before a certificate expires"),
     RuleValue("drill.days", 2, 0.1, 365, "days", "time without a good restore drill"),
     RuleValue("disk.free", 10, 1, 90, "%", "free share of the disk of the central system"),
+    RuleValue("disk.station", 5, 0.1, 90, "%", "free share of a disk of a station"),
     RuleValue(
         "alarm.pending", 30, 0, 3600, "s", "time that a condition lasts before it is an alarm"
     ),
@@ -122,7 +127,8 @@ class StationFacts:
     heard_us: the latest message. recent: parts within ``rate.minutes``. missed: parts that were to
     be ejected and were not, within ``missed.minutes``. failed_test: the reason of the latest
     self-test, None where it was reproduced. escapes: marked parts without a review. conflicts:
-    events that contradict others.
+    events that contradict others. certificates: end of validity by key of [uplink]. disks: free
+    share by folder.
     """
 
     station_id: int
@@ -136,6 +142,8 @@ class StationFacts:
     escapes: tuple[int, ...] = ()
     conflicts: int = 0
     cusum: CusumState | None = None
+    certificates: Mapping[str, int] = field(default_factory=dict)
+    disks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,23 +181,36 @@ def central_conditions(
     facts: CentralFacts, values: Mapping[str, float], now_us: int
 ) -> tuple[Condition, ...]:
     """Return the conditions of the central system itself."""
-    found = []
+    found: list[Condition] = []
     if facts.free_share is not None:
         limit = values["disk.free"] / 100
-        if facts.free_share < limit / _CLEAR_SHARE:
-            text = f"the disk of the central system has {100 * facts.free_share:.0f} % free"
-            severity: Severity = "critical" if facts.free_share < limit / 3 else "warning"
-            is_present = facts.free_share < limit
-            found.append(Condition("disk", CENTRAL, "", severity, text, is_present))
-    for name, end_us in sorted(facts.certificates.items()):
+        found.extend(_disk(CENTRAL, "", "of the central system", facts.free_share, limit))
+    found.extend(_certificates(CENTRAL, facts.certificates, values, now_us))
+    return tuple(found)
+
+
+def _certificates(
+    number: int, ends: Mapping[str, int], values: Mapping[str, float], now_us: int
+) -> Iterator[Condition]:
+    """Yield a condition for each certificate that expires soon. ends: by name."""
+    for name, end_us in sorted(ends.items()):
         days = (end_us - now_us) / _DAY_US
         if days < values["certificate.days"]:
             text = f"the certificate {name} expires in {days:.0f} days"
             if days < 0:
                 text = f"the certificate {name} has expired"
-            severity = "critical" if days < 3 else "warning"
-            found.append(Condition("certificate", CENTRAL, name, severity, text))
-    return tuple(found)
+            severity: Severity = "critical" if days < 3 else "warning"
+            yield Condition("certificate", number, name, severity, text)
+
+
+def _disk(
+    number: int, subject: str, which: str, free_share: float, limit: float
+) -> Iterator[Condition]:
+    """Yield a condition for a disk whose free share is below the limit, or was until just now."""
+    if free_share < limit / _CLEAR_SHARE:
+        text = f"the disk {which} has {100 * free_share:.1f} % free"
+        severity: Severity = "critical" if free_share < limit / 3 else "warning"
+        yield Condition("disk", number, subject, severity, text, free_share < limit)
 
 
 def drill_conditions(
@@ -209,8 +230,13 @@ def drill_conditions(
 
 def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> Iterator[Condition]:
     number, recent = facts.station_id, facts.recent
-    yield from _rate("reject-rate", "rejected", recent.rejected, facts, values, "reject.limit")
-    yield from _rate("unknown-rate", "UNKNOWN", recent.unknown, facts, values, "unknown.limit")
+    for name, word, counted in (
+        ("reject", "rejected", recent.rejected),
+        ("unknown", "UNKNOWN", recent.unknown),
+    ):
+        limit = values[f"{name}.limit"] / 100
+        rate = Rate(f"{name}-rate", number, "", word, counted, recent.inspected, limit)
+        yield from rate_conditions(rate, values["rate.confidence"] / 100)
     yield from _shift(facts)
     if facts.missed:
         text = f"{facts.missed} parts had to be ejected and were not"
@@ -234,26 +260,39 @@ def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> I
     if facts.conflicts:
         text = f"{facts.conflicts} events contradict others: was a storage card copied?"
         yield Condition("copied", number, "", "warning", text)
+    yield from _certificates(number, facts.certificates, values, now_us)
+    for folder, free_share in sorted(facts.disks.items()):
+        which = f"of the folder {folder}"
+        yield from _disk(number, folder, which, free_share, values["disk.station"] / 100)
 
 
-def _rate(
-    rule: str,
-    name: str,
-    counted: int,
-    facts: StationFacts,
-    values: Mapping[str, float],
-    limit_name: str,
-) -> Iterator[Condition]:
-    parts = facts.recent.inspected
-    limit = values[limit_name] / 100
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A counted share of parts and its limit. word: for the message. limit: a share, 0 to 1."""
+
+    rule: str
+    station_id: int
+    subject: str
+    word: str
+    counted: int
+    parts: int
+    limit: float
+
+
+def rate_conditions(rate: Rate, confidence: float) -> Iterator[Condition]:
+    """Yield the condition of a rate that is above its limit, or was until just now.
+
+    confidence: of the one-sided bound of Clopper and Pearson (1934) that must be above the limit.
+    """
+    counted, parts, limit = rate.counted, rate.parts, rate.limit
     if parts < 1 or counted > parts or counted / parts < _CLEAR_SHARE * limit:
         return
-    lower = exact_lower(counted, parts, values["rate.confidence"] / 100)
+    lower = exact_lower(counted, parts, confidence)
     text = (
-        f"{counted} of {parts} parts are {name} ({100 * counted / parts:.1f} %); the limit is "
+        f"{counted} of {parts} parts are {rate.word} ({100 * counted / parts:.1f} %); the limit is "
         f"{100 * limit:g} %"
     )
-    yield Condition(rule, facts.station_id, "", "critical", text, lower > limit)
+    yield Condition(rate.rule, rate.station_id, rate.subject, "critical", text, lower > limit)
 
 
 def _shift(facts: StationFacts) -> Iterator[Condition]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from central.alarms.place_rules import place_of
 from central.alarms.rules import Condition, Severity
 
 AlarmState = Literal["pending", "firing", "acknowledged", "resolved"]
@@ -35,6 +36,11 @@ class AlarmRecord:
     acknowledged_us: int | None = None
     note: str = ""
     resolved_us: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Return the line (PLANT/LINE) or plant; empty for a station or the central system."""
+        return place_of(self.rule, self.subject)
 
     @property
     def key(self) -> tuple[str, int, str]:

@@ -7,12 +7,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
 from central.collector.commands import CommandPublisher
 from central.collector.connection import BrokerConnection
 from central.collector.inbox import MessageInbox, ReceivedMessage
+from central.collector.lot_statements import LotReceiver, LotTopics
 from central.collector.statements import StatementPublisher
 from central.config.sections import CollectorConfig, RetentionConfig
 from central.store.database import Database, StoreError
@@ -27,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
 _RETRY_MAX_S = 5.0
+_CLOSE_S = 30.0
 
 
 class Collector:
@@ -59,12 +62,20 @@ class Collector:
         self._settings = settings
         self._on_database = on_database
         self._inbox = MessageInbox()
+        self._lot_topics = LotTopics(broker.topic_prefix)
         self.connection = BrokerConnection(
             broker,
             self._inbox,
             share=settings.share,
             window=settings.window,
+            further=[self._lot_topics.statements],
             on_iteration=on_network,
+        )
+        self._lots = LotReceiver(
+            database,
+            lambda topic, payload: self.connection.publish(topic, payload, retain=False),
+            topics=self._lot_topics,
+            central=settings.name,
         )
         registry = Registry()
         self._writer = BatchWriter(database, registry, prefix=broker.topic_prefix)
@@ -93,7 +104,10 @@ class Collector:
 
     @property
     def counts(self) -> Counter[str]:
-        """Return the numbers of messages by outcome since the start (``BatchResult``)."""
+        """Return the numbers of messages by outcome since the start.
+
+        The names are those of ``BatchResult``, and lots_stored, lots_repeated and lots_refused.
+        """
         return Counter(self._counts)
 
     @property
@@ -107,11 +121,17 @@ class Collector:
             each.start()
 
     def close(self) -> None:
-        """End the threads. Messages that are not committed are not acknowledged. At most 30 s."""
+        """End the threads. Messages that are not committed are not acknowledged. At most 30 s.
+
+        A transaction that takes longer ends by itself, because the database is closed by then.
+        """
         self._stop.set()
+        deadline_s = time.monotonic() + _CLOSE_S
         for each in reversed(self._threads):
             if each.ident is not None:
-                each.join(15)
+                each.join(max(0.0, deadline_s - time.monotonic()))
+                if each.is_alive():
+                    _log.warning("collector_ends_late thread=%s", each.name)
         self.connection.close()
 
     def _run_network(self) -> None:
@@ -128,21 +148,38 @@ class Collector:
             self._attend()
 
     def _commit(self, batch: Sequence[ReceivedMessage]) -> None:
-        """Write a batch, again and again while the database is lost, and acknowledge it."""
+        """Store a batch and acknowledge it: first what stations sent, then statements on lots."""
+        lots = [each for each in batch if self._lot_topics.line_of(each.message.topic)]
+        others = [each for each in batch if each not in lots] if lots else batch
+        if others:
+            self._insist(partial(self._write, others))
+        for each in lots:
+            self._insist(partial(self._receive_lot, each))
+
+    def _write(self, batch: Sequence[ReceivedMessage]) -> None:
+        result = self._writer.write([each.message for each in batch])
+        self._statements.add_stations(result.statuses)
+        self._commands.add_stations(station for station, _ in result.statuses)
+        self.connection.acknowledge(batch)
+        self._statements.add_committed(result.journals)
+        self._count(result)
+
+    def _receive_lot(self, received: ReceivedMessage) -> None:
+        answer = self._lots.receive(received.message)
+        self.connection.acknowledge([received])
+        self._counts[f"lots_{answer.outcome}"] += 1
+
+    def _insist(self, step: Callable[[], None]) -> None:
+        """Take a step, again and again while the database is lost."""
         backoff = Backoff(_RETRY_MAX_S)
         while not self._stop.is_set():
             try:
-                result = self._writer.write([each.message for each in batch])
-                self._statements.add_stations(result.statuses)
-                self._commands.add_stations(station for station, _ in result.statuses)
+                step()
             except (DBAPIError, StoreError) as error:
                 self._lose(error)
                 self._pause(backoff.next_s())
                 continue
             self._find()
-            self.connection.acknowledge(batch)
-            self._statements.add_committed(result.journals)
-            self._count(result)
             return
 
     def _attend(self) -> None:

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import paho.mqtt.client as mqtt
@@ -53,6 +53,7 @@ class BrokerConnection:
         *,
         share: str | None,
         window: int,
+        further: Sequence[str] = (),
         on_iteration: Callable[[], None] = lambda: None,
     ) -> None:
         """Open nothing yet.
@@ -62,6 +63,7 @@ class BrokerConnection:
             inbox: The queue for messages.
             share: The group of collectors that share the events; None: a single collector.
             window: The number of messages that the broker may send without acknowledgement.
+            further: Filters of topics that the broker may refuse; the others are received then.
             on_iteration: Called on every iteration of the loop, at least every 0.2 s, except while
                 a connection is opened.
         """
@@ -70,13 +72,15 @@ class BrokerConnection:
         self._window = window
         self._on_iteration = on_iteration
         topics = Topics("+", broker.topic_prefix)
-        events = topics.events if share is None else f"$share/{share}/{topics.events}"
-        self._topics = [(events, 1), (topics.status, 1)]
+        group = "" if share is None else f"$share/{share}/"
+        self._topics = [(f"{group}{topics.events}", 1), (topics.status, 1)]
+        self._needed = len(self._topics)
+        self._topics.extend((f"{group}{each}", 1) for each in further)
         self._name = f"outfeed-central-{secrets.token_hex(8)}"
         self._number = 0
         self._client: mqtt.Client | None = None
         self._acks: deque[ReceivedMessage] = deque()
-        self._outgoing: deque[tuple[str, bytes]] = deque()
+        self._outgoing: deque[tuple[str, bytes, bool]] = deque()
         self._subscribed = threading.Event()
         self._woken, self._waker = socket.socketpair()
         for each in (self._woken, self._waker):
@@ -96,11 +100,11 @@ class BrokerConnection:
         self._acks.extend(messages)
         self._wake()
 
-    def publish(self, topic: str, payload: bytes) -> bool:
-        """Publish a retained message with QoS 1. Return False while there is no connection."""
+    def publish(self, topic: str, payload: bytes, *, retain: bool = True) -> bool:
+        """Publish a message with QoS 1. Return False while there is no connection."""
         if not self._subscribed.is_set():
             return False
-        self._outgoing.append((topic, payload))
+        self._outgoing.append((topic, payload, retain))
         self._wake()
         return True
 
@@ -182,7 +186,8 @@ class BrokerConnection:
             if one.connection == self._number:
                 client.ack(one.message_id, one.qos)
         while self._outgoing:
-            client.publish(*self._outgoing.popleft(), qos=1, retain=True)
+            topic, payload, retain = self._outgoing.popleft()
+            client.publish(topic, payload, qos=1, retain=retain)
 
     def _end(self, client: mqtt.Client) -> None:
         """Send what waits, at most for 2 s, and disconnect."""
@@ -223,11 +228,14 @@ class BrokerConnection:
         reasons: list[ReasonCode],
         properties: Properties | None,
     ) -> None:
-        if any(reason.is_failure or reason.value < 1 for reason in reasons):
+        refused = [each.is_failure or each.value < 1 for each in reasons]
+        if any(refused):
             texts = ", ".join(explain(reason, properties) for reason in reasons)
-            _log.error("subscription_refused reason=%s", texts)
-            client.disconnect()
-            return
+            if any(refused[: self._needed]):
+                _log.error("subscription_refused reason=%s", texts)
+                client.disconnect()
+                return
+            _log.warning("lots_not_received: the broker refuses their topic: reason=%s", texts)
         _log.info("collector_subscribed broker=%s:%s", self._broker.host, self._broker.port)
         self._subscribed.set()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from central.config.sections import DatabaseConfig
 from edge.errors import ConfigError, OutfeedError
@@ -27,7 +28,8 @@ class StoreError(OutfeedError):
 class Database:
     """A pool of connections to one database.
 
-    Synchronization: any thread may open transactions. Each of them has its own connection.
+    Synchronization: any thread may open transactions. Each of them has its own connection. Any
+    thread may call ``close``; the connection of a transaction under way is closed when it ends.
     """
 
     def __init__(self, config: DatabaseConfig) -> None:
@@ -39,14 +41,17 @@ class Database:
             if self.is_postgresql
             else str(config.path)
         )
+        self._is_closed = False
+        event.listen(self.engine, "checkin", self._on_return)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction that writes. It is committed at the end, and rolled back on an error.
 
         SQLite allows one at a time; another one waits up to 10 s. Blocks. Raises the errors of
-        SQLAlchemy, which ``is_temporary`` sorts.
+        SQLAlchemy, which ``is_temporary`` sorts, and StoreError after ``close``.
         """
+        self._check_open()
         with self.engine.connect() as connection:
             connection.execution_options(**{_WRITE: True})
             with connection.begin():
@@ -55,6 +60,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that reads one state of the database. Raises StoreError."""
+        self._check_open()
         try:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
@@ -62,8 +68,24 @@ class Database:
             raise StoreError(f"{self.name}: {one_line(error.orig)}") from error
 
     def close(self) -> None:
-        """Close all connections that are not in use. May be called twice."""
+        """Close all connections, those in use at the end of their transaction. Does not wait.
+
+        No further transaction begins. May be called twice.
+        """
+        self._is_closed = True
         self.engine.dispose()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StoreError(f"{self.name}: is closed")
+
+    def _on_return(self, connection: object, record: ConnectionPoolEntry) -> None:
+        """Close a connection that a transaction returns to the pool after ``close``.
+
+        The pool that ``dispose`` emptied would keep it open until the garbage collector finds it.
+        """
+        if self._is_closed:
+            record.invalidate()
 
 
 def is_temporary(error: DBAPIError) -> bool:

@@ -105,6 +105,32 @@ def end_lot(connection: Connection, number: int, ended_us: int) -> None:
     )
 
 
+def end_lot_at(
+    connection: Connection, lot: str, names: Collection[str], ended_us: int
+) -> tuple[int, ...]:
+    """End a lot by its name at stations where it lasts, and return the numbers of its entries.
+
+    Other stations of an entry go on. Raises LotError where the lot lasts at none of the stations,
+    and for an end before the beginning.
+    """
+    statement = (
+        select(lot_stations.c.lot_id, lot_stations.c.station_id, lot_stations.c.began_us)
+        .join(lots, lots.c.id == lot_stations.c.lot_id)
+        .join(stations, stations.c.id == lot_stations.c.station_id)
+        .where(
+            lots.c.lot == lot, stations.c.name.in_(sorted(names)), lot_stations.c.ended_us.is_(None)
+        )
+    )
+    lasting = connection.execute(statement).all()
+    if not lasting:
+        raise LotError(f"no station of the statement works on lot '{lot}' now")
+    if any(ended_us <= each.began_us for each in lasting):
+        raise LotError("the end is before the beginning")
+    for each in lasting:
+        _end_at_station(connection, each.lot_id, each.station_id, ended_us)
+    return tuple(sorted({each.lot_id for each in lasting}))
+
+
 def remove_lot(connection: Connection, number: int) -> None:
     """Remove an entry that was made by mistake. Parts are not changed. Raises LotError."""
     connection.execute(delete(lot_stations).where(lot_stations.c.lot_id == number))
@@ -233,8 +259,12 @@ def _check(connection: Connection, entry: LotEntry) -> dict[str, int]:
         raise LotError("choose at least one station")
     if entry.ended_us is not None and entry.ended_us <= entry.began_us:
         raise LotError("the end is before the beginning")
+    # PostgreSQL locks the rows, so that two entries at one time do not overlap.
     rows = connection.execute(
-        select(stations.c.name, stations.c.id).where(stations.c.name.in_(entry.stations))
+        select(stations.c.name, stations.c.id)
+        .where(stations.c.name.in_(entry.stations))
+        .order_by(stations.c.id)
+        .with_for_update()
     )
     numbers = {row[0]: int(row[1]) for row in rows}
     missing = sorted(set(entry.stations) - numbers.keys())
@@ -263,18 +293,24 @@ def _make_room(connection: Connection, name: str, station_id: int, entry: LotEnt
     if any(each[1] is not None for each in overlaps):
         raise LotError(f"{name} works on another lot in this time")
     for lot_id, _ in overlaps:
+        _end_at_station(connection, lot_id, station_id, entry.began_us)
+
+
+def _end_at_station(connection: Connection, lot_id: int, station_id: int, ended_us: int) -> None:
+    """End a lot at one station. The entry itself ends with its last station."""
+    connection.execute(
+        update(lot_stations)
+        .where(lot_stations.c.lot_id == lot_id, lot_stations.c.station_id == station_id)
+        .values(ended_us=ended_us)
+    )
+    lasting = select(func.count()).where(
+        lot_stations.c.lot_id == lot_id, lot_stations.c.ended_us.is_(None)
+    )
+    if not connection.execute(lasting).scalar():
+        last = select(func.max(lot_stations.c.ended_us)).where(lot_stations.c.lot_id == lot_id)
         connection.execute(
-            update(lot_stations)
-            .where(lot_stations.c.lot_id == lot_id, own)
-            .values(ended_us=entry.began_us)
+            update(lots).where(lots.c.id == lot_id).values(ended_us=last.scalar_subquery())
         )
-        lasting = select(func.count()).where(
-            lot_stations.c.lot_id == lot_id, lot_stations.c.ended_us.is_(None)
-        )
-        if not connection.execute(lasting).scalar():
-            connection.execute(
-                update(lots).where(lots.c.id == lot_id).values(ended_us=entry.began_us)
-            )
 
 
 def _members(connection: Connection, numbers: Collection[int]) -> dict[int, tuple[str, ...]]:

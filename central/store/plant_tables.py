@@ -57,6 +57,25 @@ lot_stations = Table(
     Index("ix_lot_stations_station_id_began_us", "station_id", "began_us"),
 )
 
+# Statements of line controllers about lots, also refused ones. place: PLANT/LINE.
+lot_statements = Table(
+    "lot_statements",
+    metadata,
+    identity(),
+    Column("place", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    words("action"),
+    words("lot"),
+    # SHA-256 of the contents: the same id with other contents is a contradiction.
+    words("digest"),
+    # stored or refused
+    words("outcome"),
+    words("reason"),
+    Column("lot_id", BigInteger, nullable=True),
+    number("received_us"),
+    UniqueConstraint("place", "message_id", name="uq_lot_statements_place_message_id"),
+)
+
 # The guidance for a kind of defect. A change is a new version; the highest one holds.
 guidance = Table(
     "guidance",
@@ -129,7 +148,8 @@ cusums = Table(
     words("design"),
 )
 
-# One row from the first sign of a condition until it is resolved. station_id 0: the central system.
+# One row from the first sign of a condition until it is resolved. station_id 0: the central
+# system, and lines and plants, whose name is the subject.
 alarms = Table(
     "alarms",
     metadata,
@@ -162,6 +182,8 @@ mutes = Table(
     identity(),
     words("rule"),
     number("station_id", default=0),
+    # PLANT/LINE or PLANT; empty: station_id decides.
+    words("place"),
     number("until_us"),
     words("reason"),
     words("made_by"),

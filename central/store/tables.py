@@ -70,6 +70,9 @@ stations = Table(
     number("undelivered", default=0),
     number("unheard", default=0),
     words("note"),
+    # JSON lists of the status (central/store/health.py); empty where it has none.
+    words("certificates"),
+    words("disks"),
     _optional("status_us", BigInteger),
     _optional("status_utc_us", BigInteger),
     # Reception of the last event, and of the first message.

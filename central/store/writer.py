@@ -13,6 +13,7 @@ from central.store.acceptance import BatchContents, accept, look_up
 from central.store.bulk import add_sums, insert_rows
 from central.store.command_tables import command_answers
 from central.store.database import Database, is_temporary
+from central.store.health import dump_certificates, dump_disks
 from central.store.message import (
     BrokerMessage,
     EventMessage,
@@ -171,6 +172,8 @@ def _save_stations(
                 undelivered=min(max(status.undelivered, 0), 1 << 53),
                 unheard=min(max(status.unheard, 0), 1 << 53),
                 note=storable_text(status.note),
+                certificates=dump_certificates(status),
+                disks=dump_disks(status),
                 status_us=each.message.received_us,
                 status_utc_us=parse_utc(status.utc),
             )

@@ -26,6 +26,7 @@ HEADERS: Mapping[str, str] = {
 }
 # One year. Subdomains are not of this server.
 _STRICT_TRANSPORT = ("strict-transport-security", "max-age=31536000")
+_CACHE = b"cache-control"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -54,7 +55,11 @@ class HostGuard:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *self._headers]}
+                given = message["headers"]
+                # A route of pictures states itself how long the browser of a person may keep them.
+                is_kept = any(key == _CACHE and b"private" in value for key, value in given)
+                added = [each for each in self._headers if not (is_kept and each[0] == _CACHE)]
+                message = {**message, "headers": [*given, *added]}
             await send(message)
 
         refusal = self._refusal(scope)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+_LAST_US = 253_402_300_799_000_000  # 9999-12-31 23:59:59
 _FOLDER = Path(__file__).parent / "templates"
 
 
@@ -25,6 +26,8 @@ def make_templates() -> Environment:
         moment=format_moment,
         iso=format_iso,
         short=format_short,
+        day=format_day,
+        size=format_size,
     )
     return environment
 
@@ -47,6 +50,17 @@ def format_short(value: float) -> str:
 def format_moment(at_us: int | None) -> str:
     """Return a time as date and time of day in UTC; a dash for None."""
     return "–" if at_us is None else f"{_moment(at_us):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def format_day(at_us: int) -> str:
+    """Return a time as its date in UTC. A time beyond the calendar is its last day."""
+    return f"{_moment(min(at_us, _LAST_US)):%Y-%m-%d}"
+
+
+def format_size(size_bytes: int) -> str:
+    """Return a number of bytes as GiB with one digit, below 1 GiB as MiB."""
+    gib = size_bytes / (1 << 30)
+    return f"{gib:.1f} GiB" if gib >= 1 else f"{size_bytes / (1 << 20):.0f} MiB"
 
 
 def format_iso(at_us: int | None) -> str:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from starlette.responses import Response
 
-from central.access.actions import DELETE_DATA, REQUESTS
+from central.access.actions import DELETE_DATA, FORGET_COPIES, REQUESTS
 from central.access.audit import (
     AuditedChange,
     AuditEntry,
@@ -88,6 +88,21 @@ def ask_for_deletion(
     def step(change: AuditedChange) -> None:
         detail = {"before_us": _day_us(before), "before": before}
         REQUESTS.ask(change, caller, DELETE_DATA.name, unit, detail, reason)
+
+    return _decide(context, caller, step)
+
+
+@router.post("/requests/copy")
+def ask_to_forget_copies(
+    context: Context,
+    caller: DeletesData,
+    unit: Annotated[str, Form(max_length=200)] = "",
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Ask to treat the journals of a station as not copied any more."""
+
+    def step(change: AuditedChange) -> None:
+        REQUESTS.ask(change, caller, FORGET_COPIES.name, unit, {}, reason)
 
     return _decide(context, caller, step)
 

@@ -9,7 +9,7 @@ manifest names size and SHA-256 of every other file. Nothing is ever unpacked to
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,14 +87,21 @@ def sign_bundle(
 
 
 def sign_file(
-    path: Path, out: Path, key: Ed25519PrivateKey, compatible: tuple[str, ...] | None = None
+    path: Path,
+    out: Path,
+    key: Ed25519PrivateKey,
+    compatible: tuple[str, ...] | None = None,
+    change: Callable[[Bundle], tuple[Manifest, dict[str, bytes]]] | None = None,
 ) -> Bundle:
     """Sign a file like ``sign_bundle``, and write it to ``out``, which may be the same file.
 
+    change: returns manifest and files that take the place of those in the file; None: they stay.
     Raises BundleError, one line that names file and fault; ``out`` is then unchanged.
     """
     data = _read(path)
     try:
+        if change is not None:
+            data = pack(*change(parse_bundle(data)))
         data = sign_bundle(data, key, compatible)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error

@@ -97,20 +97,34 @@ def sign(
             "types in the bundle. May be given several times.",
         ),
     ] = None,
+    guidance: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The guidance for kinds of defects, from `outfeed-central guidance export`, in "
+            "place of that in the bundle.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The signed bundle. Default: BUNDLE is replaced.")
     ] = None,
 ) -> None:
     """Sign an intact bundle. The signature replaces an earlier one.
 
-    The content and the id of the bundle do not change, except with --compatible. The networks are
-    not run; `outfeed bundle verify` runs them.
+    The content and the id of the bundle do not change, except with --compatible and --guidance. The
+    networks are not run; `outfeed bundle verify` runs them.
     """
+    from functools import partial
+
     from edge.assembly.admission import signed_by
     from edge.bundle import sign_file
+    from edge.bundle.guidance import read_guidance_file, replace_guidance
     from edge.bundle.keys import read_private_key
 
+    change = None
+    if guidance is not None:
+        change = partial(replace_guidance, guidance=read_guidance_file(guidance))
     signer = read_private_key(key, passphrase_of(key, passphrase_file))
     path = out or bundle
-    signed = sign_file(bundle, path, signer, tuple(compatible) if compatible else None)
+    signed = sign_file(bundle, path, signer, tuple(compatible) if compatible else None, change)
     say(f"{path}: {signed.id}, {signed_by(signed)}")

@@ -100,6 +100,17 @@ class UplinkConfig(ConfigSection):
         ),
         json_schema_extra=unit("events/s"),
     )
+    status_interval_s: float = Field(
+        default=900.0,
+        ge=60,
+        le=86_400,
+        title="Interval of the status",
+        description=(
+            "The longest time between two statuses of a connection. A status has the ends of "
+            "validity of the certificates and the free space of the disks."
+        ),
+        json_schema_extra=unit("s"),
+    )
     keepalive_s: int = Field(
         default=15,
         ge=2,

@@ -15,6 +15,7 @@ from pydantic import Field
 from edge.clock import boot_id, utc_now
 from edge.events.command import CommandEvent
 from edge.events.condition import DriftEvent, SelfTestEvent
+from edge.events.health import CertificateValidity, DiskSpace
 from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
 from edge.events.start import StartEvent
 from edge.inbox import Mark, MarkKind
@@ -249,6 +250,12 @@ class StatusEvent(StationEvent):
     note: str = Field(
         default="",
         description="a note for people, for instance that two clients have the same name",
+    )
+    certificates: tuple[CertificateValidity, ...] = Field(
+        default=(), description="the certificates of the station and their ends of validity"
+    )
+    disks: tuple[DiskSpace, ...] = Field(
+        default=(), description="the disks of the station, each file system once"
     )
 
 

@@ -27,10 +27,11 @@ from edge.uplink.failures import (
     UnexplainedEndError,
     UplinkError,
 )
+from edge.uplink.health import read_health
 from edge.uplink.outgoing import OutgoingEvent
 from edge.uplink.resend import make_resender
 from edge.uplink.state import UplinkStateFile
-from edge.uplink.statuses import StatusMessages, make_statuses
+from edge.uplink.statuses import StatusMessages, StatusSchedule, make_statuses
 from edge.uplink.suspicion import Suspicion
 from edge.uplink.tls import CredentialsError
 from edge.uplink.unsaved import Unsaved
@@ -55,9 +56,6 @@ _SUSPICIOUS_ENDS = 3
 
 # Events behind the first one, among which a trial chooses.
 _FOLLOWERS = 64
-
-# Seconds between two statuses of a connection with new counts.
-_STATUS_S = 60.0
 
 
 def run_uplink(config: StationConfig, stop: threading.Event, notifier: Notifier = SILENT) -> None:
@@ -108,9 +106,8 @@ class Publisher:
         self._behind: JournalPosition | None = None
         self._last_warning = ""
         self._record = UplinkStateFile(config.paths.uplink)
-        self._published_state = self._record.state
-        self._status_s = 0.0
-        self._stated_journal = ""
+        self._paths = config.paths
+        self._statuses = StatusSchedule(config.uplink.status_interval_s)
         self._manner = BrokerFeatures()
         self._connected_without_will = False
         self._suspicion = Suspicion()
@@ -359,13 +356,10 @@ class Publisher:
             self._record.change(trouble=line, since_utc=self._record.state.since_utc or utc_now())
 
     def _publish_counts(self, connection: Connection) -> None:
-        """Publish the status again if counts or journal have changed, once a minute at most."""
-        journal = self._published.journal if self._published else self._stated_journal
-        is_same = self._record.state == self._published_state and journal == self._stated_journal
-        if is_same or time.monotonic() - self._status_s < _STATUS_S:
-            return
-        self._published_state, self._status_s = self._record.state, time.monotonic()
-        connection.publish_status(self._status().online)
+        """Publish the status again if it is due: new counts, or after ``status_interval_s``."""
+        journal = self._published.journal if self._published else self._statuses.journal
+        if self._statuses.take_due(self._record.state, journal, time.monotonic()):
+            connection.publish_status(self._status().online)
 
     def _save(self) -> None:
         if self._published is None:
@@ -395,5 +389,7 @@ class Publisher:
         published = self._published
         if published is None or (journal and published.journal != journal):
             published = JournalPosition(journal, 0)
-        self._stated_journal = published.journal
-        return make_statuses(self._topics.station, self._bundle, self._record.state, published)
+        state = self._record.state
+        self._statuses.made(state, published.journal, time.monotonic())
+        health = read_health(self._uplink, self._paths)
+        return make_statuses(self._topics.station, self._bundle, state, published, health)

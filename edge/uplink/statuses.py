@@ -1,4 +1,4 @@
-"""The retained statuses of a connection: when it begins, when it breaks, and when it ends."""
+"""The retained statuses of a connection, and the time at which a further one is due."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from edge.clock import boot_id, utc_now
 from edge.events.event import StatusEvent
 from edge.events.identity import JournalPosition
 from edge.events.payload import MAX_TEXT_CHARS
+from edge.uplink.health import MachineHealth
 from edge.uplink.state import UplinkState
+
+CHANGED_S = 60.0
+"""Seconds between two statuses of a connection where counts or the journal have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,11 @@ class StatusMessages:
 
 
 def make_statuses(
-    station: str, bundle: str, state: UplinkState, published: JournalPosition
+    station: str,
+    bundle: str,
+    state: UplinkState,
+    published: JournalPosition,
+    health: MachineHealth,
 ) -> StatusMessages:
     """Return the statuses with the present time and counts.
 
@@ -47,7 +55,45 @@ def make_statuses(
         journal=published.journal,
         published=published.published,
         note=note if state.takeovers else "",
+        certificates=health.certificates,
+        disks=health.disks,
     )
     return StatusMessages(
         online=online, lost=online.model_copy(update={"state": "offline", "cause": "lost"})
     )
+
+
+class StatusSchedule:
+    """Decides when a connection publishes its status again. For one thread.
+
+    After ``interval_s`` it is due in any case, so that certificates and disks are known. Where
+    counts or the journal have changed, it is due ``CHANGED_S`` after the last repeat.
+    """
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._made: tuple[UplinkState | None, str] = (None, "")
+        self._made_s = 0.0
+        self._repeated_s: float | None = None
+
+    @property
+    def journal(self) -> str:
+        """The journal that the last status names; empty if there was none."""
+        return self._made[1]
+
+    def made(self, state: UplinkState, journal: str, now_s: float) -> None:
+        """Note that a status with these contents was made."""
+        self._made, self._made_s = (state, journal), now_s
+
+    def take_due(self, state: UplinkState, journal: str, now_s: float) -> bool:
+        """Return whether a status with these contents is to be repeated now.
+
+        now_s: the monotonic clock.
+        """
+        if (state, journal) == self._made:
+            is_due = now_s - self._made_s >= self._interval_s
+        else:
+            is_due = self._repeated_s is None or now_s - self._repeated_s >= CHANGED_S
+        if is_due:
+            self._repeated_s = now_s
+        return is_due

@@ -13,6 +13,8 @@ from sqlalchemy import text
 from central.__main__ import main
 from central.config.sections import DatabaseConfig
 from central.store.database import Database
+from central.store.judgements import write_guidance
+from edge.bundle.guidance import read_guidance_file
 from tests.support.central_access import PASSWORD
 
 Run = Callable[..., tuple[int, str, str]]
@@ -146,3 +148,22 @@ def test_other_configuration(run: Run, tmp_path: Path) -> None:
         assert run(*group, "--config", "none.toml")[0] == 78
     assert (tmp_path / "own.db").exists()
     assert not (tmp_path / "central.db").exists()
+
+
+def test_guidance_is_exported_for_bundles(run: Run, tmp_path: Path) -> None:
+    assert run("line", "list")[0] == 0  # makes the tables
+    database = Database(DatabaseConfig(path=tmp_path / "central.db"))
+    with database.write() as connection:
+        for kind, body in (("scratch", "old"), ("scratch", "Stop.\nClean."), ("dent", "Call ada.")):
+            write_guidance(connection, kind, body, "ada", 1)
+    database.close()
+    status, out, errors = run("guidance", "export", "guidance.json")
+    assert (status, out, errors) == (0, "guidance.json: guidance for 2 kinds\n", "")
+    found = read_guidance_file(tmp_path / "guidance.json")
+    assert [(each.kind, each.version, each.text) for each in found.kinds] == [
+        ("dent", 1, "Call ada."),
+        ("scratch", 2, "Stop.\nClean."),
+    ]
+    status, out, errors = run("guidance", "export", "none/guidance.json")
+    assert (status, out) == (1, "")
+    assert "none/guidance.json: cannot be written: No such file" in errors

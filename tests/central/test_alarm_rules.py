@@ -130,6 +130,28 @@ def test_disk_and_certificates_of_the_central_system() -> None:
     assert expired[0].message == "the certificate a has expired"
 
 
+def test_certificates_and_disks_of_a_station() -> None:
+    facts = replace(
+        CALM,
+        certificates={"tls_ca": NOW + 40 * DAY, "tls_cert": NOW + 2 * DAY},
+        disks={"pictures": 0.5, "state": 0.04},
+    )
+    found = station_conditions(facts, DEFAULTS, NOW)
+    assert [(each.rule, each.station_id, each.subject, each.severity) for each in found] == [
+        ("certificate", 7, "tls_cert", "critical"),
+        ("disk", 7, "state", "warning"),
+    ]
+    assert found[1].message == "the disk of the folder state has 4.0 % free"
+    longer = {**DEFAULTS, "certificate.days": 41, "disk.station": 1}
+    assert [each.subject for each in station_conditions(facts, longer, NOW)] == [
+        "tls_ca",
+        "tls_cert",
+    ]
+    # Between the limit and 1.25 times of it an alarm lasts, and none begins.
+    assert rules_of(replace(CALM, disks={"state": 0.06})) == [("disk", False)]
+    assert rules_of(replace(CALM, disks={"state": 0.07})) == []
+
+
 def test_false_alarms_of_the_rate_rule_in_simulated_months() -> None:
     # 40 stations for 30 days, 20 parts a minute, at 12 % with a limit of 15 %: windows of 30 min
     # that overlap by 25 min. The bound has 99.9 %, so that the limit itself gives 1 of 1,000.

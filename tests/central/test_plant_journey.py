@@ -18,6 +18,7 @@ from central.alarms.service import AlarmService
 from central.config.alarms import AlarmsConfig
 from central.config.sections import DatabaseConfig
 from central.store.database import Database
+from central.store.lot_messages import KeptStatement, keep_statement
 from central.store.schema import migrate
 from central.store.tables import stations
 from central.web.app import make_app
@@ -64,6 +65,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
     migrate(opened)
     fill_plant(opened, now_us(), hours=9, per_minute=4)
     furnish(opened, now_us())
+    reason = "press-1 works on another lot in this time"
+    kept = KeptStatement("Ulm/press", "m-1", "begin", "4712", "", "refused", reason, None, now_us())
+    with opened.write() as connection:
+        keep_statement(connection, kept)
     yield opened
     opened.close()
 
@@ -172,3 +177,23 @@ def test_an_alarm_appears_on_the_wall_by_itself_and_is_acknowledged(
         page.get_by_text("I look at it").wait_for()
         page.goto(address)
         page.locator(".alarms li.acknowledged").first.wait_for()
+
+
+def test_the_pictures_of_the_wall_stay_while_it_changes(
+    browser: Any, address: str, database: Database
+) -> None:
+    requests: list[str] = []
+    with page_of(browser, DESKTOP) as page:
+        page.on("request", lambda one: "thumbnail" in one.url and requests.append(one.url))
+        page.goto(address)
+        page.wait_for_function("() => document.querySelector('.rejects img').naturalWidth > 0")
+        count = page.locator(".rejects img").count()
+        page.evaluate("window.first = document.querySelector('.rejects img')")
+        for number in range(5):
+            with database.write() as connection:
+                connection.execute(update(stations).values(note=f"change {number}"))
+            page.get_by_text(f"change {number}").first.wait_for()
+        assert page.evaluate("document.querySelector('.rejects img') === window.first")
+        assert page.locator(".rejects img").count() == count
+        # Browsers load what is far below the screen only when it is scrolled to.
+        assert len(requests) == len(set(requests)) <= count

@@ -20,7 +20,7 @@ from central.backup.result import DrillResult, record_drill
 from central.config.sections import DatabaseConfig
 from central.store.database import Database
 from central.store.schema import migrate
-from central.store.tables import defects, drifts, parts, rollup_kinds, stations
+from central.store.tables import DAY_US, defects, drifts, parts, rollup_kinds, stations
 from central.web.app import make_app
 
 NOW = 1_800_000_000_000_000
@@ -96,6 +96,20 @@ def test_hostile_names_are_shown_as_text(client: TestClient, database: Database,
     answer = client.get(path)
     assert answer.status_code == 200
     assert "<script>alert" not in answer.text
+
+
+def test_the_fleet_shows_certificates_and_disks(client: TestClient, database: Database) -> None:
+    with database.write() as connection:
+        ends = f'[["tls_cert",{NOW + 20 * DAY_US}],["tls_ca",1152921504606846975]]'
+        disks = f'[["<b>",{700 << 20},{14 << 30}]]'
+        one = update(stations).where(stations.c.name == "press-1")
+        connection.execute(one.values(certificates=ends, disks=disks))
+    text = client.get("/fleet").text
+    assert '<div class="worse">2027-02-04 <span class="soft">tls_cert</span>' in text
+    assert '<div>9999-12-31 <span class="soft">tls_ca</span>' in text
+    assert '<div class="worse">4.9 % <span class="soft">700 MiB of 14.0 GiB, &lt;b&gt;' in text
+    assert "<div>2027-03-16" in text  # press-2, in 60 days
+    assert client.get("/api/fleet").json()[1]["disks"][0]["folder"] == "state"
 
 
 @pytest.mark.parametrize(

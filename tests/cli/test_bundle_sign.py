@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle import read_bundle
+from edge.bundle.guidance import GuidanceFile, GuidanceText
 from tests.cli.conftest import Outfeed
 from tests.support.bundles import small_bundle
 from tests.support.keys import KEY_ID, OTHER_TRUST, TRUST
@@ -169,3 +170,24 @@ def test_a_key_that_others_may_read_signs_nothing(
     assert result.line == f"outfeed: {key}: others may read it; expected a secret: chmod 600 {key}"
     key.chmod(0o640)
     assert outfeed("bundle", "sign", unsigned, "--key", key).status == 0
+
+
+def test_guidance_of_the_central_system_is_signed_with_the_bundle(
+    outfeed: Outfeed, unsigned: Path, tmp_path: Path
+) -> None:
+    key_pair(outfeed, tmp_path / "plant")
+    kind = read_bundle(unsigned).manifest.kinds[0].name
+    text = GuidanceText(kind=kind, version=2, text="Clean the roll.\nTell quality.")
+    file = tmp_path / "guidance.json"
+    file.write_text(GuidanceFile(utc="2026-11-30T12:00:00Z", kinds=(text,)).model_dump_json())
+    words = ("bundle", "sign", unsigned, "--key", tmp_path / "plant.key", "--out")
+    out = tmp_path / "signed.outfeed"
+    signed = outfeed(*words, out, "--guidance", file)
+    assert (signed.status, signed.err) == (0, "")
+    assert outfeed("bundle", "verify", out, "--trust", tmp_path / "plant.pub").status == 0
+    assert "Clean the roll. · Tell quality. (version 2)" in outfeed("bundle", "show", out).out
+    file.write_text("{}")
+    refused = outfeed(*words, tmp_path / "none.outfeed", "--guidance", file)
+    assert refused.status == 1
+    assert "is no guidance of Outfeed" in refused.line
+    assert not (tmp_path / "none.outfeed").exists()

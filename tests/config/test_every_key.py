@@ -61,6 +61,7 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("uplink", "protocol", '"3.1.1"', "3.1.1"),
     ("uplink", "acknowledged_by", '"broker"', "broker"),
     ("uplink", "resend_rate_hz", "10.5", 10.5),
+    ("uplink", "status_interval_s", "120", 120.0),
     ("uplink", "keepalive_s", "60", 60),
     ("uplink", "topic_prefix", '"plant/a"', "plant/a"),
     ("uplink", "username", '"station"', "station"),

@@ -13,9 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from edge.bundle import key_id, read_bundle
+from edge.bundle.guidance import GuidanceFile, GuidanceText
 from edge.bundle.keys import write_key_pair
 from export.__main__ import main
 from models.runs.commands import outfeed
+from models.runs.run import Run
 
 
 def export(run: Path, out: Path, *options: object) -> tuple[int, str, str]:
@@ -85,3 +87,15 @@ def test_a_folder_that_is_no_run_is_reported_on_standard_error(tmp_path: Path) -
     status, output, errors = export(tmp_path, tmp_path / "line.outfeed")
     assert (status, output) == (1, "")
     assert errors.startswith(f"export: {tmp_path}")
+
+
+def test_guidance_of_the_central_system_is_packed(tiny_run: Path, tmp_path: Path) -> None:
+    kind = Run(tiny_run).record().kinds[0]
+    file = tmp_path / "guidance.json"
+    text = GuidanceText(kind=kind, version=4, text="Clean the roll.")
+    file.write_text(GuidanceFile(utc="2026-11-30T12:00:00Z", kinds=(text,)).model_dump_json())
+    out = tmp_path / "line.outfeed"
+    status, _, errors = export(tiny_run, out, "--guidance", file)
+    assert status == 0, errors
+    packed = read_bundle(out).manifest.kinds[0]
+    assert (packed.name, packed.guidance) == (kind, "Clean the roll. (version 4)")

@@ -119,6 +119,62 @@ def test_only_the_central_system_states_and_only_to_the_station(
     assert heard == {"press-3": [b"by central", b"the end"], "press-4": []}
 
 
+def test_a_line_controller_speaks_for_its_own_line_only(plant: Plant, tmp_path: Path) -> None:
+    out = tmp_path / "controller"
+    known = ("--authority", plant.authority, "--out", out)
+    assert plant.call("central", "--name", "controller-1", *known) == 0
+    access = (SHIPPED / "outfeed.acl").read_text()
+    own = access[access.index("# user controller-1") :].replace("# ", "")
+    acl = tmp_path / "acl"
+    acl.write_text(access + own.replace("PLANT/LINE", "Ulm/press line"))
+    lots = "outfeed/v1/lines/Ulm/{}/lots"
+    answers = "outfeed/v1/lines/Ulm/{}/answers"
+    heard: dict[str, list[str]] = {"central": [], "controller": [], "station": []}
+    with (
+        shipped_broker(tmp_path / "broker", plant.folder / "broker", acl) as broker,
+        contextlib.ExitStack() as stack,
+    ):
+        config = station(plant, "press-3", broker, tmp_path / "state")
+        keys = {"tls_cert": out / "controller-1.pem", "tls_key": out / "controller-1.key"}
+        brokers = {
+            "central": central_of(plant, config).broker,
+            "controller": config.uplink.model_copy(update=keys),
+            "station": config.uplink,
+        }
+        clients = {}
+        for name, uplink in brokers.items():
+            clients[name] = stack.enter_context(looping(uplink, name))
+            clients[name].on_message = lambda _, __, message, of=name: heard[of].append(
+                f"{message.topic}: {message.payload.decode()}"
+            )
+        subscribed = threading.Semaphore(0)
+        for name, client in clients.items():
+            client.on_subscribe = lambda *_: subscribed.release()
+            last = "lots" if name == "central" else "answers"
+            client.subscribe(f"outfeed/v1/lines/+/+/{last}", qos=1)
+        for _ in clients:
+            assert subscribed.acquire(timeout=10)
+        # This broker ends a connection that publishes what it may not: a client for each lie.
+        lies = [
+            ("station", lots.format("press line")),
+            ("controller", lots.format("saw")),
+            ("controller", answers.format("press line")),
+        ]
+        for number, (name, topic) in enumerate(lies):
+            liar = stack.enter_context(looping(brokers[name], f"lies-{number}"))
+            liar.publish(topic, "a lie", qos=1)
+        clients["controller"].publish(lots.format("press line"), "lot", qos=1)
+        wait_for(lambda: heard["central"], "the statement")
+        for line in ("saw", "press line"):
+            clients["central"].publish(answers.format(line), "by central", qos=1)
+        wait_for(lambda: heard["controller"], "the answer")
+    assert heard == {
+        "central": ["outfeed/v1/lines/Ulm/press line/lots: lot"],
+        "controller": ["outfeed/v1/lines/Ulm/press line/answers: by central"],
+        "station": [],
+    }
+
+
 @contextlib.contextmanager
 def looping(uplink: UplinkConfig, name: str) -> Iterator[mqtt.Client]:
     client = make_client(uplink, name, clean_session=True)

@@ -9,15 +9,18 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel
 
+from central.collector.lot_statements import LotTopics
+from central.store.lot_messages import LotAnswer, LotStatement
 from edge import __version__
 from edge.commands.message import CommandBody, CommandsMessage
 from edge.events.command import CommandEvent
 from edge.events.committed import CommittedStatement
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
 from edge.events.identity import EventIdentity, wire_schema
-from edge.events.payload import Topics
+from edge.events.payload import DEFAULT_PREFIX, Topics
 from tools.reference.markdown import generated, table, type_text
 
+_LOT_TOPICS = LotTopics(DEFAULT_PREFIX)
 _INTRODUCTION = """\
 Each station publishes on two topics, and reads two others. The same description for programs, as
 an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
@@ -28,6 +31,13 @@ an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 | `{status}` | online or offline; the last will is offline | 1 | yes |
 | `{committed}` | from a central system: the events that its database has | 1 | yes |
 | `{commands}` | to the station: commands that operators have signed | 1 | yes |
+
+A line controller publishes on one topic and reads another one (see below).
+
+| topic | content | QoS | retained |
+| --- | --- | --- | --- |
+| `{lots}` | from a line controller: the lot that the line works on | 1 | no |
+| `{answers}` | from the central system: the answer to each statement | 1 | no |
 
 `outfeed/v1` is the key `uplink.topic_prefix` of station.toml. A payload is one JSON object in
 UTF-8. Numbers are finite. The ending of a name gives the unit: `*_ns` is nanoseconds of the
@@ -74,6 +84,25 @@ makes delivery certain: the station then sends every event again that the databa
   unstated, that event alone is sent again, after 30 s and then ever more rarely, up to 10 min.
   Where the journal no longer has an event, a `{gap}` event names the numbers.
 - **Access list.** Only central systems may publish statements, because a station relies on them.
+
+## Lots by a line controller
+
+A line controller states with `{lot}` that stations of its line begin or end a lot. Plant and line
+in the topic are those of the central system (`outfeed-central line list`). The rules are those of
+the page and of the API: a new lot ends the one before, and no moment of a station belongs to two
+lots.
+
+- **Answer.** The central system answers each statement with `{lot_answer}`, after its commit. An
+  answer can be lost with the connection. Repeat the statement, unchanged, until it is answered.
+- **Repeats.** A repeat has the same `message_id` and the same contents. It is answered with
+  `repeated`, and changes nothing.
+- **Contradictions.** The same `message_id` with other contents is refused.
+- **Late statements.** `at` is the time at the line, so a late statement is stored at its own time.
+  It is refused where a station has another lot then. State `until` where the next lot has begun
+  already.
+- **Refusals.** Nothing is changed, and `reason` is one line. A refused statement may be repeated:
+  it is examined again. The page of lots lists the latest statements with their outcomes.
+- **Access list.** The broker protects the topic. A controller may publish for its own line only.
 
 ## Commands
 
@@ -122,6 +151,10 @@ def page() -> str:
         answer=_type_name(CommandEvent),
         gap=_type_name(GapEvent),
         statement=_type_name(CommittedStatement),
+        lots=_LOT_TOPICS.of_line("<plant>", "<line>"),
+        answers=_LOT_TOPICS.answers("<plant>", "<line>"),
+        lot=_type_name(LotStatement),
+        lot_answer=_type_name(LotAnswer),
     )
     parts = [generated("MQTT topics and payloads", introduction)]
     parts.append("## Identity: at the head of every event\n\n" + _fields(_schema(EventIdentity)))
@@ -173,6 +206,7 @@ def asyncapi() -> str:
                 ["CommittedStatement"],
                 journal="UUID of a journal of the station.",
             ),
+            **_line_channels(),
             "commands": _channel(
                 topics.commands,
                 "Commands that operators have signed, retained.",
@@ -183,6 +217,8 @@ def asyncapi() -> str:
             "sendEvents": _operation("events", retain=False),
             "sendStatus": _operation("status", retain=True),
             "receiveCommitted": _operation("committed", retain=True, action="receive"),
+            "sendLots": _operation("lots", retain=False),
+            "receiveLotAnswers": _operation("lotAnswers", retain=False, action="receive"),
             "receiveCommands": _operation("commands", retain=True, action="receive"),
         },
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
@@ -198,9 +234,10 @@ def journalled_events() -> tuple[type[BaseModel], ...]:
 
 
 def all_events() -> tuple[type[BaseModel], ...]:
-    """Return the models of all payloads: events, status, statement, and commands with their
-    text."""
-    return (*journalled_events(), StatusEvent, CommittedStatement, CommandsMessage, CommandBody)
+    """Return the models of all payloads: events, status, statement, commands with their text, and
+    those about lots."""
+    others = (CommandsMessage, CommandBody, LotStatement, LotAnswer)
+    return (*journalled_events(), StatusEvent, CommittedStatement, *others)
 
 
 def _channel(
@@ -212,6 +249,34 @@ def _channel(
         "description": description,
         "parameters": {name: {"description": text} for name, text in named.items()},
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+    }
+
+
+def _line_channels() -> dict[str, Any]:
+    """Return the channels of line controllers."""
+    return {
+        "lots": _line_channel(
+            _LOT_TOPICS.of_line("{plant}", "{line}"),
+            "From a line controller: the lot that its line works on.",
+            "LotStatement",
+        ),
+        "lotAnswers": _line_channel(
+            _LOT_TOPICS.answers("{plant}", "{line}"),
+            "From a central system: the answer to each statement on lots.",
+            "LotAnswer",
+        ),
+    }
+
+
+def _line_channel(address: str, description: str, message: str) -> dict[str, Any]:
+    return {
+        "address": address,
+        "description": description,
+        "parameters": {
+            "plant": {"description": "A plant of the central system."},
+            "line": {"description": "A line of the plant."},
+        },
+        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
     }
 
 

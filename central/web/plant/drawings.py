@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from central.figures.charts import ShareChart
+from central.store.evidence import Polygon
 from central.store.queries import DefectSummary
 from central.web.plant.figures import YieldPoint
 
@@ -103,18 +104,29 @@ def reject_chart(charts: Sequence[ShareChart]) -> LineChart:
 
 def draw_defects(defects: Sequence[DefectSummary]) -> DefectDrawing | None:
     """Return the view of the boxes of defects; None where no box has a plausible place."""
-    boxes = [
-        (each.left, each.top, each.right, each.bottom)
-        for each in defects
-        if 0 <= each.left < each.right <= _MOST_PX and 0 <= each.top < each.bottom <= _MOST_PX
-    ]
-    if not boxes:
+    corners = [polygon[2] for polygon in boxes_of(defects)]
+    if not corners:
         return None
-    right = max(box[2] for box in boxes)
-    bottom = max(box[3] for box in boxes)
+    right = max(corner[0] for corner in corners)
+    bottom = max(corner[1] for corner in corners)
     width = max(_LEAST_PX, round(right * (1 + _MARGIN)))
     height = max(_LEAST_PX, round(bottom * (1 + _MARGIN)))
     return DefectDrawing(0, 0, width, height, max(width, height) / 200)
+
+
+def boxes_of(defects: Sequence[DefectSummary]) -> tuple[Polygon, ...]:
+    """Return the boxes of defects with a plausible place as polygons; the third point is the lower
+    right corner."""
+    return tuple(
+        (
+            (each.left, each.top),
+            (each.right, each.top),
+            (each.right, each.bottom),
+            (each.left, each.bottom),
+        )
+        for each in defects
+        if 0 <= each.left < each.right <= _MOST_PX and 0 <= each.top < each.bottom <= _MOST_PX
+    )
 
 
 @dataclass(frozen=True, slots=True)

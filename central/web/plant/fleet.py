@@ -7,6 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
+from central.store.health import (
+    StationCertificate,
+    StationDisk,
+    load_certificates,
+    load_disks,
+)
 from central.store.periods import read_last_ends
 from central.store.tables import DAY_US, conflicts, gaps, self_tests, stations
 
@@ -21,7 +27,7 @@ class FleetEntry:
     undelivered: events that a broker refused for a lasting reason. bad_ends: starts of the last
     seven days after a crash, a kill, a failure or a loss of power. lost: events of gaps in that
     time. failed_tests: self-tests in that time that were not reproduced. conflicts: events that
-    contradict others.
+    contradict others. certificates: the next to expire first. disks: the fullest first.
     """
 
     name: str
@@ -38,6 +44,8 @@ class FleetEntry:
     lost: int
     failed_tests: int
     conflicts: int
+    certificates: tuple[StationCertificate, ...]
+    disks: tuple[StationDisk, ...]
 
 
 def read_fleet(
@@ -65,9 +73,10 @@ def read_fleet(
         ),
     )
     columns = ("name", "state", "cause", "version", "bundle", "note", "seen_us", "status_us")
-    statement = select(
-        stations.c.id, *(stations.c[name] for name in columns), stations.c.undelivered
-    ).order_by(stations.c.name)
+    further = ("id", "undelivered", "certificates", "disks")
+    statement = select(*(stations.c[name] for name in (*columns, *further))).order_by(
+        stations.c.name
+    )
     if names is not None:
         statement = statement.where(stations.c.name.in_(sorted(names)))
     return tuple(
@@ -79,6 +88,8 @@ def read_fleet(
             lost=lost.get(row["id"], 0),
             failed_tests=failed.get(row["id"], 0),
             conflicts=doubts.get(row["id"], 0),
+            certificates=load_certificates(row["certificates"]),
+            disks=load_disks(row["disks"]),
         )
         for row in connection.execute(statement).mappings()
     )

@@ -17,7 +17,9 @@ from central.store.judgements import (
     read_kind_names,
     write_guidance,
 )
+from central.store.lot_messages import read_statements
 from central.store.lots import LotEntry, begin_lot, end_lot, read_lots, remove_lot, trace_lot
+from central.store.place_stations import places_within
 from central.store.tables import DAY_US, MINUTE_US
 from central.web.access import require
 from central.web.context import RowNumber, WebContext
@@ -71,6 +73,8 @@ def _add_lots_page(router: APIRouter, context: WebContext) -> None:
         with context.database.read() as connection:
             known = read_fleet(connection, names, context.now_us())
             entries = read_lots(connection, names=names)
+            places = None if names is None else frozenset(places_within(connection, names))
+            statements = read_statements(connection, places)
             if lot:
                 trace = trace_lot(connection, lot, names)
         if trace is not None and not trace.windows:
@@ -82,6 +86,7 @@ def _add_lots_page(router: APIRouter, context: WebContext) -> None:
             trace=trace,
             kinds=pareto(trace.kinds) if trace else (),
             entries=entries,
+            statements=statements,
             stations=[each.name for each in known],
             now_us=context.now_us(),
         )

@@ -172,7 +172,7 @@ def _alarms(connection: Connection, names: frozenset[str] | None, shown: dict[in
         for row in firing
         if row[0] in shown or (names is None and row[0] == 0)
     ]
-    text = "Alarms that are firing or acknowledged; an empty station is the central system"
+    text = "Alarms that fire or are acknowledged; without a station: of a line, a plant or central"
     return _family("outfeed_alarms", "gauge", text, samples)
 
 

@@ -28,7 +28,7 @@ from central.store.tables import DAY_US
 from central.web.access import require
 from central.web.api import find_part
 from central.web.context import WebContext
-from central.web.plant.drawings import ShownPicture, draw_defects, shown_pictures
+from central.web.plant.drawings import ShownPicture, boxes_of, draw_defects, shown_pictures
 from central.web.plant.fleet import read_fleet
 from central.web.plant.forms import Form, change, see_other
 from central.web.plant.queries import (
@@ -39,10 +39,14 @@ from central.web.plant.queries import (
     scope_of,
     write_position,
 )
+from central.web.plant.thumbnails import Thumbnails, draw_thumbnail
 from edge.records import Decision
 
 REVIEW_DAYS = 7
 _MAX_PART = (1 << 63) - 1
+_KEEP_PICTURE_S = 3_600
+_KEEP_DRAWING_S = 60
+_EMPTY_PX = 64
 
 SeeParts = Annotated[Caller, require(Permission.SEE_PARTS)]
 SeePictures = Annotated[Caller, require(Permission.SEE_PICTURES)]
@@ -56,6 +60,7 @@ def make_part_pages(context: WebContext) -> APIRouter:
     _add_search_page(router, context)
     _add_part_page(router, context)
     _add_picture(router, context)
+    _add_thumbnail(router, context)
     _add_review_part(router, context)
     _add_review_page(router, context)
     return router
@@ -135,8 +140,34 @@ def _add_picture(router: APIRouter, context: WebContext) -> None:
         if not 0 <= index < len(found):
             raise HTTPException(404, "there is no picture of this part")
         return FileResponse(
-            found[index], media_type="image/png", headers={"Cache-Control": "private, max-age=3600"}
+            found[index],
+            media_type="image/png",
+            headers={"Cache-Control": f"private, max-age={_KEEP_PICTURE_S}"},
         )
+
+
+def _add_thumbnail(router: APIRouter, context: WebContext) -> None:
+    thumbnails = Thumbnails()
+
+    @router.get("/stations/{station}/parts/{part_id}/thumbnail")
+    def thumbnail(caller: SeePictures, station: str, part_id: int) -> Response:
+        found = find_part(context, station, part_id)
+        with context.database.read() as connection:
+            evidence = read_evidence(connection, station, part_id)
+        outlines = () if evidence is None else evidence.outlines
+        outlines = outlines or boxes_of(found[0].defects)
+        for path in _pictures(context, station, part_id, evidence):
+            if (made := thumbnails.of_picture(path, outlines)) is not None:
+                return _jpeg(made, _KEEP_PICTURE_S)
+        view = draw_defects(found[0].defects)
+        size = (_EMPTY_PX, _EMPTY_PX) if view is None else (view.width, view.height)
+        # The picture may arrive later.
+        return _jpeg(draw_thumbnail(outlines, *size), _KEEP_DRAWING_S)
+
+
+def _jpeg(data: bytes, keep_s: int) -> Response:
+    headers = {"Cache-Control": f"private, max-age={keep_s}"}
+    return Response(data, media_type="image/jpeg", headers=headers)
 
 
 def _pictures(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from central.access.caller import Caller
 from central.access.permissions import Permission
+from central.alarms.records import read_values
 from central.figures.charts import freeze
 from central.figures.pareto import pareto
 from central.store.drills import read_drills
@@ -17,6 +18,7 @@ from central.store.judgements import JudgementError, read_guidance, station_numb
 from central.store.lots import read_lot_of
 from central.store.periods import read_intervals
 from central.store.queries import read_kinds, read_parts
+from central.store.tables import DAY_US
 from central.web.access import require
 from central.web.api import BeforeQuery
 from central.web.context import WebContext
@@ -153,11 +155,19 @@ def _add_pareto_page(router: APIRouter, context: WebContext) -> None:
 def _add_fleet_page(router: APIRouter, context: WebContext) -> None:
     @router.get("/fleet")
     def fleet_page(caller: SeeFleet) -> HTMLResponse:
+        now_us = context.now_us()
         with context.database.read() as connection:
-            fleet = read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), context.now_us())
+            fleet = read_fleet(connection, scope_of(caller, Permission.SEE_FLEET), now_us)
+            values = read_values(connection)
             drills = None
             if caller.may_everywhere(Permission.SEE_FLEET):
                 drills = read_drills(connection)
         return context.page(
-            "fleet.html", caller, fleet=fleet, drills=drills, now_us=context.now_us()
+            "fleet.html",
+            caller,
+            fleet=fleet,
+            drills=drills,
+            soon_us=now_us + int(values["certificate.days"] * DAY_US),
+            least_free=values["disk.station"] / 100,
+            now_us=now_us,
         )

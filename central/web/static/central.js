@@ -14,14 +14,32 @@ function showTimes(root) {
   }
 }
 
+// A picture that is shown already stays where it is: it neither flickers nor is loaded again. A part
+// that has only its outlines may get its picture later, so it is asked for again after a minute.
+const KEEP_MS = 60000;
+const shownAt = new WeakMap();
+
+function keepPictures(target, before) {
+  const now = performance.now();
+  const known = new Map(before.map((each) => [each.getAttribute("src"), each]));
+  for (const each of target.querySelectorAll("img")) {
+    const old = known.get(each.getAttribute("src"));
+    if (old && old.complete && now - shownAt.get(old) < KEEP_MS) each.replaceWith(old);
+    else shownAt.set(each, now);
+  }
+}
+
 function watch(target) {
+  for (const each of target.querySelectorAll("img")) shownAt.set(each, performance.now());
   const link = document.getElementById("link");
   const source = new EventSource(target.dataset.live);
   source.addEventListener("wall", (event) => {
     link.hidden = true;
     // A person who has moved to a link of the wall keeps the focus.
     const focused = target.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const pictures = [...target.querySelectorAll("img")];
     target.innerHTML = event.data;
+    keepPictures(target, pictures);
     showTimes(target);
     if (focused) {
       const again = [...target.querySelectorAll("a")].find((each) => each.getAttribute("href") === focused);

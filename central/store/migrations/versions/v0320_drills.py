@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0320"
-down_revision = "0300"
+down_revision = "0310"
 branch_labels = None
 depends_on = None
 
