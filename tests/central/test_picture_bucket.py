@@ -1,4 +1,4 @@
-"""Pictures in a bucket of S3: a server of moto speaks the protocol on a port of this machine."""
+"""Pictures in a bucket of S3: a server of moto has the protocol, on a port of this machine."""
 
 from __future__ import annotations
 
