@@ -118,7 +118,7 @@ def pictures(config: ConfigOption = None) -> None:
     stop, again = threading.Event(), threading.Event()
     signal.signal(signal.SIGHUP, lambda *_: again.set())
     with stop_signals(stop.set):
-        run_pictures(settings.pictures, stop, again, find_notifier(os.environ))
+        run_pictures(settings.pictures, stop, again, find_notifier(os.environ), settings.bucket)
 
 
 @app.command("migrate")

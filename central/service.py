@@ -15,6 +15,8 @@ from central.backup.copies import BackupService
 from central.backup.service import DrillService
 from central.collector.collector import Collector
 from central.config.central import CentralConfig
+from central.pictures.archive import PictureArchive
+from central.pictures.bucket import PictureBucket
 from central.store.database import Database
 from central.store.schema import check_schema, migrate
 from central.web.app import make_app
@@ -105,7 +107,7 @@ def start_service(
                     database,
                     web=config.web,
                     openid=config.openid,
-                    pictures=config.pictures.path,
+                    pictures=_pictures_of(config),
                 ),
                 host=config.web.listen,
                 port=config.web.port,
@@ -161,6 +163,14 @@ def _start_others(
         stack.callback(each.close)
         each.start()
     return others
+
+
+def _pictures_of(config: CentralConfig) -> PictureArchive | None:
+    """Return the received pictures; None where there is no folder. Raises ConfigError."""
+    if config.pictures.path is None:
+        return None
+    bucket = None if config.bucket is None else PictureBucket(config.bucket)
+    return PictureArchive(config.pictures.path, bucket)
 
 
 def _now_us() -> int:

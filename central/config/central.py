@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from central.config.alarms import AlarmsConfig
 from central.config.backup import BackupConfig
+from central.config.bucket import BucketConfig
 from central.config.openid import OpenIdConfig
 from central.config.sections import (
     BrokerConfig,
@@ -41,6 +42,9 @@ class CentralConfig(ConfigSection):
     pictures: PictureFolderConfig = Field(
         default=PictureFolderConfig(), description="Pictures that stations upload."
     )
+    bucket: BucketConfig | None = Field(
+        default=None, description="A bucket of S3, to which the pictures are moved."
+    )
     retention: RetentionConfig = Field(
         default=RetentionConfig(), description="The time for which rows are kept."
     )
@@ -59,6 +63,12 @@ class CentralConfig(ConfigSection):
             raise ValueError(
                 "backup.pgbackrest_stanza is for database.kind postgresql; SQLite has backup.folder"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_bucket(self) -> CentralConfig:
+        if self.bucket is not None and self.pictures.path is None:
+            raise ValueError("bucket needs pictures.path, the folder that receives the pictures")
         return self
 
     @model_validator(mode="after")
@@ -104,6 +114,7 @@ def parse_central(text: str, path: Path) -> CentralConfig:
             "alarms": _anchored(config.alarms, folder),
             "backup": _anchored(config.backup, folder),
             "web": _anchored(config.web, folder),
+            "bucket": None if config.bucket is None else _anchored(config.bucket, folder),
             "openid": None if config.openid is None else _anchored(config.openid, folder),
         }
     )

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
+from edge.errors import OutfeedError
 from edge.files import read_regular_file, write_durably
 from edge.pictures.file_name import PictureName, parse_name
 
@@ -50,6 +52,13 @@ class FolderState:
     offset: int = 0
 
 
+class PicturesElsewhere(Protocol):
+    """A place to which complete pictures are moved."""
+
+    def has(self, key: str) -> bool:
+        """Return whether it has the picture STATION/JOURNAL/THOUSANDS/NAME. Raises OutfeedError."""
+
+
 class PictureFolder:
     """The pictures below one folder: STATION/JOURNAL/THOUSANDS/NAME.
 
@@ -58,10 +67,16 @@ class PictureFolder:
     removed. Any thread may call; calls for one picture are serialised by the caller.
     """
 
-    def __init__(self, root: Path, max_bytes: int) -> None:
-        """Create the folder, and measure it. Blocks. Raises OSError."""
+    def __init__(
+        self, root: Path, max_bytes: int, elsewhere: PicturesElsewhere | None = None
+    ) -> None:
+        """Create the folder, and measure it. Blocks. Raises OSError.
+
+        elsewhere: the place of pictures that were moved.
+        """
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
+        self._elsewhere = elsewhere
         self._max_bytes = max_bytes
         self._lock = Lock()
         self._used_bytes = sum(size for _, size, _ in self._files())
@@ -72,7 +87,10 @@ class PictureFolder:
         return self._used_bytes
 
     def state(self, station: str, name: PictureName) -> FolderState:
-        """Return what the folder has of a picture."""
+        """Return what the folder, or the place of moved pictures, has of a picture.
+
+        A place that does not answer has nothing: the picture is then received again.
+        """
         path = self._path(station, name)
         if path.is_file():
             return FolderState(HasPicture.COMPLETE, path.stat().st_size)
@@ -81,6 +99,12 @@ class PictureFolder:
             return FolderState(HasPicture.PARTIAL, partial.stat().st_size)
         if name.number <= self._removed_to(station, name.journal):
             return FolderState(HasPicture.REMOVED)
+        if self._elsewhere is not None:
+            try:
+                if self._elsewhere.has(path.relative_to(self._root).as_posix()):
+                    return FolderState(HasPicture.COMPLETE)
+            except OutfeedError as error:
+                _log.warning("moved_pictures_unknown reason=%s", error)
         return FolderState(HasPicture.NOTHING)
 
     def append(
@@ -124,9 +148,31 @@ class PictureFolder:
         """Return the pictures of a part, the oldest first. journal: its whole UUID."""
         return find_pictures(self._root, station, journal, part_id)
 
+    def complete(self) -> list[tuple[str, Path]]:
+        """Return STATION/JOURNAL/THOUSANDS/NAME and file of each complete picture, oldest first.
+
+        Blocks for a listing of all folders.
+        """
+        paths = (path for _, _, path in sorted(self._files()) if parse_name(path.name) is not None)
+        return [(path.relative_to(self._root).as_posix(), path) for path in paths]
+
+    def store(self, key: str, data: bytes) -> Path:
+        """Write a whole picture as STATION/JOURNAL/THOUSANDS/NAME. Blocks. Raises OSError."""
+        path = self._root / key
+        self._make_space(len(data))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, data)
+        self._count(len(data))
+        return path
+
+    def remove(self, path: Path) -> None:
+        """Remove a picture of this folder that is somewhere else. Raises OSError."""
+        size = path.stat().st_size
+        path.unlink()
+        self._count(-size)
+
     def _path(self, station: str, name: PictureName) -> Path:
-        group = str(name.part_id // _PARTS)
-        return self._root / station / name.journal / group / str(name)
+        return self._root / folder_of(station, name.journal, name.part_id) / str(name)
 
     def _files(self) -> list[tuple[float, int, Path]]:
         """Return time, size and path of each picture."""
@@ -170,6 +216,11 @@ class PictureFolder:
         return _number_in(self._root / station / journal / _REMOVED)
 
 
+def folder_of(station: str, journal: str, part_id: int) -> str:
+    """Return STATION/JOURNAL/THOUSANDS of the pictures of a part."""
+    return f"{station}/{journal[:8]}/{part_id // _PARTS}"
+
+
 def find_pictures(root: Path, station: str, journal: str, part_id: int) -> list[Path]:
     """Return the pictures of a part, the oldest first. Blocks for a listing of one folder.
 
@@ -179,7 +230,7 @@ def find_pictures(root: Path, station: str, journal: str, part_id: int) -> list[
         journal: The UUID of its journal.
         part_id: The number of the part.
     """
-    folder = root / station / journal[:8] / str(part_id // _PARTS)
+    folder = root / folder_of(station, journal, part_id)
     try:
         found = [(parse_name(path.name), path) for path in folder.iterdir()]
     except OSError:

@@ -22,6 +22,7 @@ import edge
 from central.access.openid import OpenIdClient
 from central.config.openid import OpenIdConfig
 from central.config.web import WebConfig
+from central.pictures.archive import PictureArchive
 from central.store.database import Database, StoreError, is_temporary
 from central.web import account_pages, admin_pages, line_pages, login, request_pages
 from central.web.access import NotLoggedInError, check_routes, context_of, require_login
@@ -62,13 +63,13 @@ def make_app(
     *,
     web: WebConfig = LOCAL_WEB,
     openid: OpenIdConfig | None = None,
-    pictures: Path | None = None,
+    pictures: PictureArchive | None = None,
     now_us: Callable[[], int] = _system_clock,
 ) -> FastAPI:
     """Return the application. The thread of its live wall runs between startup and shutdown.
 
     web: how people log in; by default only this machine reaches the pages, without a login.
-    pictures: the folder of received pictures; None: there is none. now_us: the clock, in
+    pictures: the received pictures; None: there are none. now_us: the clock, in
     microseconds since 1970 UTC.
     """
     client = None if openid is None else OpenIdClient(openid)

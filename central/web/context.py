@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Path as PathParameter
@@ -16,6 +15,7 @@ from central.access.openid import OpenIdClient
 from central.access.permissions import Permission
 from central.alarms.records import ShownAlarm, read_alarms
 from central.config.web import WebConfig
+from central.pictures.archive import PictureArchive
 from central.store.database import Database
 from central.store.queries import StationSummary, read_wall
 from central.web.live import LiveWall, View
@@ -30,7 +30,7 @@ class WebContext:
     """The database, the clock, the templates, the live wall, and how people log in.
 
     now_us: the clock, in microseconds since 1970 UTC. openid: None: only local accounts. pictures:
-    the folder of received pictures; None: there is none.
+    the received pictures; None: there are none.
     """
 
     database: Database
@@ -39,7 +39,7 @@ class WebContext:
     live: LiveWall
     web: WebConfig
     openid: OpenIdClient | None = None
-    pictures: Path | None = None
+    pictures: PictureArchive | None = None
 
     @classmethod
     def make(
@@ -48,7 +48,7 @@ class WebContext:
         now_us: Callable[[], int],
         web: WebConfig,
         openid: OpenIdClient | None = None,
-        pictures: Path | None = None,
+        pictures: PictureArchive | None = None,
     ) -> WebContext:
         """Return the context of an application. Its live wall is not started."""
         templates = make_templates()

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from central.access.permissions import GRANTED, Permission
 from central.config.sections import DatabaseConfig
+from central.pictures.archive import PictureArchive
 from central.store.database import Database
 from central.store.evidence import read_evidence
 from central.store.message import BrokerMessage
@@ -63,7 +64,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def client(database: Database, pictures: Path) -> Iterator[TestClient]:
-    app = make_app(database, pictures=pictures, now_us=lambda: NOW)
+    app = make_app(database, pictures=PictureArchive(pictures), now_us=lambda: NOW)
     with TestClient(app, base_url="http://127.0.0.1:8480") as opened:
         yield opened
 

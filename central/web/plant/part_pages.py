@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from central.access.caller import Caller
 from central.access.permissions import Permission
-from central.pictures.folder import find_pictures
 from central.store.evidence import PartEvidence, read_evidence
 from central.store.judgements import PartReview, read_guidance, read_reviews, write_review
 from central.store.lots import read_lot_of
@@ -175,7 +174,7 @@ def _pictures(
 ) -> list[Path]:
     if context.pictures is None or evidence is None:
         return []
-    return find_pictures(context.pictures, station, evidence.journal, part_id)
+    return context.pictures.find(station, evidence.journal, part_id)
 
 
 def _add_review_part(router: APIRouter, context: WebContext) -> None:
