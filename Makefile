@@ -115,6 +115,14 @@ central: $(CENTRAL)/.ready
 		$(CENTRAL_ARGS)
 
 # The libraries are those of the lock, for the Python of the system that will run them.
+central-package:
+	rm -rf build/central-site build/central-builder
+	$(SYSTEM_PYTHON) -m venv build/central-builder
+	build/central-builder/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--no-compile --target build/central-site --requirement requirements/central.txt
+	rm -rf build/central-site/bin
+	build/central-builder/bin/python -m tools.debian central --site build/central-site --out "$(PACKAGES)"
+
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
 test: export OUTFEED_SLOW := $(SLOW)
 test: $(DEV)/.ready $(TFLITE)/.ready
