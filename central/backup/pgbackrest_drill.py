@@ -164,7 +164,7 @@ def _wait_archived(database: Database, wanted: str, within_s: float) -> None:
         if row[0] is not None and str(row[0])[:24] >= wanted:
             return
         if time.monotonic() > deadline_s:
-            last = row[0] or "none"
+            last = str(row[0] or "none")[:24]
             raise BackupError(
                 f"the archive has write-ahead log up to {last}, expected {wanted} within "
                 f"{within_s:.0f} s"

@@ -176,6 +176,7 @@ def test_a_connection_goes_to_the_server_that_accepts_writes(
         connection.execute(statement)
     postgresql.run(*_ask(one, "ALTER DATABASE postgres SET default_transaction_read_only = on"))
     database.close()
+    database = Database(config)
     try:
         with pytest.raises(StoreError, match="read-only"), database.read():
             pass

@@ -34,7 +34,7 @@ def test_no_more_wait_than_a_station_can_be_told(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path)
     for number in range(MAX_WAITING):
         (tmp_path / f"{number}.json").write_bytes(b"")
-    with pytest.raises(InboxError, match="256 marks wait already; is the station running"):
+    with pytest.raises(InboxError, match="256 files wait already; is the station running"):
         inbox.post(mark(1))
 
 
