@@ -161,7 +161,8 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     optional |= {"line_a", "line_b", "ejector_at"}
     optional |= {"camera.rate_hz", "exposure_us", "gain", "latency_ms", "exposed_within_ms"}
     optional |= {"path", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
-    optional |= {"precision", "threads", "providers", "keys", "operator_keys", "loop", "record"}
+    optional |= {"precision", "threads", "providers", "keys", "operator_keys", "loop"}
+    optional |= {"record", "accept"}
     optional |= {"parts_per_month", "uplink.state_dir"}
     optional |= {f"{key}_{unit}" for key in ("travel", "min_spacing") for unit in ("ms", "counts")}
     optional |= {
