@@ -15,7 +15,8 @@ pytest.importorskip("boto3")
 pytest.importorskip("moto.server")
 
 import boto3
-from moto.server import DomainDispatcherApplication, ThreadedMotoServer, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.server import ThreadedMotoServer
 from werkzeug.serving import make_server
 
 from central.config.bucket import BucketConfig
