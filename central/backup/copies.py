@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,6 +19,7 @@ from central.backup.facts import BackupError, BackupFacts, BackupRecord, parse_r
 from central.config.backup import BackupConfig
 from central.config.sections import DatabaseConfig
 from central.store.database import Database, StoreError
+from central.worker import Worker
 from edge.files import read_regular_file, write_durably
 from edge.validation_messages import one_line
 
@@ -184,7 +184,7 @@ def _check_unused(database: Path) -> None:
             _log.warning("database_damaged file=%s reason=%s", database, one_line(error))
 
 
-class BackupService:
+class BackupService(Worker):
     """Makes the copies on a thread of its own, until ``close``.
 
     A copy that is due and missing is made at once, also after a pause of days. A failure is
@@ -193,29 +193,13 @@ class BackupService:
 
     def __init__(self, source: Path, config: BackupConfig, now_us: Callable[[], int]) -> None:
         """source: the file of the database. config: with a folder."""
+        super().__init__("backup", close_s=60.0)
         assert config.folder is not None
         self._source = source
         self._folder = config.folder
         self._kept = ((_HOURLY, config.hourly), (_DAILY, config.daily))
         self._now_us = now_us
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="backup", daemon=True)
         self._fault = ""
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether the thread runs."""
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        """Start the thread. Returns at once."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End the thread after the copy that is under way, at most 60 s."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(60)
 
     def step(self) -> tuple[Path, ...]:
         """Make the copies that are due, remove old ones, and return the new files.

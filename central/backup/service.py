@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
@@ -14,6 +13,7 @@ from central.backup.sqlite_drill import restore_newest_copy
 from central.config.backup import BackupConfig
 from central.store.database import Database, StoreError
 from central.store.drills import DrillEntry, read_drills
+from central.worker import Worker
 from edge.validation_messages import one_line
 
 _log = logging.getLogger(__name__)
@@ -23,35 +23,20 @@ _HOUR_US = 3_600_000_000
 _AGAIN_US = _HOUR_US
 
 
-class DrillService:
+class DrillService(Worker):
     """Restores the newest copy of SQLite every ``drill_hours``, until ``close``.
 
     The database remembers the last drill, so that a restart neither repeats nor forgets one. A
-    drill that failed is repeated after one hour.
+    drill that failed is repeated after one hour. A drill that is under way at ``close`` is given
+    10 s, and then remains recorded as running.
     """
 
     def __init__(self, database: Database, config: BackupConfig, now_us: Callable[[], int]) -> None:
         """config: with a folder."""
+        super().__init__("drill")
         self._database = database
         self._config = config
         self._now_us = now_us
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="drill", daemon=True)
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether the thread runs."""
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        """Start the thread. Returns at once."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End the thread. A drill under way is given 10 s, and then remains recorded as running."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(10)
 
     def step(self) -> DrillEntry | None:
         """Run a drill if one is due, and return its result. Blocks.

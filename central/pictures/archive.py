@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from threading import Lock
 
@@ -17,12 +18,15 @@ FETCHED = "fetched"
 
 FETCHED_BYTES = 512 << 20
 
+_PAUSE_S = 30.0
+
 
 class PictureArchive:
     """Finds the pictures of a part as files. Any thread may call.
 
     A picture in the bucket is copied to FETCHED first. The oldest copies are removed above
-    FETCHED_BYTES. A bucket that does not answer shows no pictures, and one line in the log.
+    FETCHED_BYTES. A bucket that does not answer shows no pictures, and one line in the log. It is
+    not asked again for 30 s, so that its timeouts do not occupy the threads of the pages.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class PictureArchive:
         self._bucket = bucket
         self._fetched_bytes = fetched_bytes
         self._fetched_folder: PictureFolder | None = None
+        self._ask_again_s = 0.0
         self._lock = Lock()
 
     def find(self, station: str, journal: str, part_id: int) -> list[Path]:
@@ -45,10 +50,11 @@ class PictureArchive:
         station: a station that the database knows. journal: the UUID of its journal.
         """
         found = {path.name: path for path in find_pictures(self._root, station, journal, part_id)}
-        if self._bucket is not None:
+        if self._bucket is not None and time.monotonic() >= self._ask_again_s:
             try:
                 found |= self._fetched(self._bucket, station, journal, part_id, set(found))
             except (BucketError, OSError) as error:
+                self._ask_again_s = time.monotonic() + _PAUSE_S
                 _log.warning("pictures_not_fetched station=%s reason=%s", station, error)
         return [found[name] for name in sorted(found)]
 

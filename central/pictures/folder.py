@@ -92,11 +92,9 @@ class PictureFolder:
         A place that does not answer has nothing: the picture is then received again.
         """
         path = self._path(station, name)
-        if path.is_file():
-            return FolderState(HasPicture.COMPLETE, path.stat().st_size)
-        partial = path.with_name(path.name + _PARTIAL)
-        if partial.is_file():
-            return FolderState(HasPicture.PARTIAL, partial.stat().st_size)
+        own = _state_of(path)
+        if own.has is not HasPicture.NOTHING:
+            return own
         if name.number <= self._removed_to(station, name.journal):
             return FolderState(HasPicture.REMOVED)
         if self._elsewhere is not None:
@@ -124,19 +122,21 @@ class PictureFolder:
         """
         path = self._path(station, name)
         partial = path.with_name(path.name + _PARTIAL)
-        if offset != self.state(station, name).offset:
+        if offset != _state_of(path).offset:
             return AppendResult.OTHER_OFFSET
         self._make_space(len(piece))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("ab") as file:
+        with self._lock:  # ``remove`` takes away empty folders
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = partial.open("ab")
+        with file:
             file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         self._count(len(piece))
         if offset + len(piece) < total:
             return AppendResult.MORE
-        with partial.open("rb") as file:
-            digest = hashlib.sha256(file.read(total + 1)).digest()
+        with partial.open("rb") as whole:
+            digest = hashlib.sha256(whole.read(total + 1)).digest()
         if digest != sha256:
             partial.unlink()
             self._count(-(offset + len(piece)))
@@ -166,10 +166,19 @@ class PictureFolder:
         return path
 
     def remove(self, path: Path) -> None:
-        """Remove a picture of this folder that is somewhere else. Raises OSError."""
-        size = path.stat().st_size
-        path.unlink()
-        self._count(-size)
+        """Remove a picture of this folder that is somewhere else, and its folder if it is empty.
+
+        Nothing happens where it was removed for space meanwhile. Raises OSError.
+        """
+        with self._lock:
+            try:
+                size = path.stat().st_size
+                path.unlink()
+            except FileNotFoundError:
+                return
+            self._used_bytes -= size
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
 
     def _path(self, station: str, name: PictureName) -> Path:
         return self._root / folder_of(station, name.journal, name.part_id) / str(name)
@@ -214,6 +223,16 @@ class PictureFolder:
 
     def _removed_to(self, station: str, journal: str) -> int:
         return _number_in(self._root / station / journal / _REMOVED)
+
+
+def _state_of(path: Path) -> FolderState:
+    """Return the state of a picture by its files alone."""
+    if path.is_file():
+        return FolderState(HasPicture.COMPLETE, path.stat().st_size)
+    partial = path.with_name(path.name + _PARTIAL)
+    if partial.is_file():
+        return FolderState(HasPicture.PARTIAL, partial.stat().st_size)
+    return FolderState(HasPicture.NOTHING)
 
 
 def folder_of(station: str, journal: str, part_id: int) -> str:

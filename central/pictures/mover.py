@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 from central.pictures.bucket import BucketError, PictureBucket
 from central.pictures.folder import PictureFolder
+from central.worker import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ _PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 
 
-class PictureMover:
+class PictureMover(Worker):
     """Moves pictures on a thread of its own, the oldest first, from ``start`` to ``close``.
 
     Stations never wait for the bucket: the folder keeps their pictures until the bucket has them.
@@ -23,26 +23,10 @@ class PictureMover:
 
     def __init__(self, folder: PictureFolder, bucket: PictureBucket) -> None:
         """Nothing is moved before ``start``."""
+        super().__init__("pictures to bucket")
         self._folder = folder
         self._bucket = bucket
-        self._stop = threading.Event()
         self._pause_s = _PAUSE_S
-        self._thread = threading.Thread(target=self._run, name="pictures to bucket", daemon=True)
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether the thread runs."""
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        """Start to move. Returns at once."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop after the picture that is under way. Blocks for at most 10 s."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(10)
 
     def step(self) -> int:
         """Move all complete pictures, and return their number. Blocks. Raises no BucketError."""

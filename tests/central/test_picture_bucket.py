@@ -142,6 +142,51 @@ def test_a_service_that_is_away_loses_nothing(
     assert caplog.text.count("pictures_moved_again ") == 1
 
 
+def test_a_picture_that_is_removed_for_space_while_it_is_moved(
+    settings: BucketConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = PictureBucket(settings)
+    folder = PictureFolder(tmp_path / "pictures", MIB, bucket)
+    receive(folder, 1, b"first")
+    receive(folder, 2, b"second")
+
+    def put_and_lose(key: str, path: Path) -> None:
+        PictureBucket.put(bucket, key, path)
+        if path.name == str(name_of(1)):
+            path.unlink()
+
+    monkeypatch.setattr(bucket, "put", put_and_lose)
+    assert PictureMover(folder, bucket).step() == 2
+    assert [*(tmp_path / "pictures").rglob("*.png")] == []
+    assert not (tmp_path / "pictures" / "press-3" / JOURNAL / "0").exists(), "empty folders go"
+    receive(folder, 3, b"third")
+    assert PictureMover(folder, bucket).step() == 1
+
+
+def test_a_bucket_that_is_away_is_not_asked_for_each_picture(
+    settings: BucketConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = PictureBucket(settings.model_copy(update={"endpoint": "http://127.0.0.1:1"}))
+    archive = PictureArchive(tmp_path, away)
+    asked: list[str] = []
+    names = away.names
+    monkeypatch.setattr(away, "names", lambda folder: asked.append(folder) or names(folder))
+    for _ in range(3):
+        assert archive.find("press-3", JOURNAL, 7) == []
+    assert len(asked) == 1
+    monkeypatch.setattr(archive, "_ask_again_s", 0.0)
+    archive.find("press-3", JOURNAL, 7)
+    assert len(asked) == 2
+
+
+def test_a_new_picture_is_received_without_the_bucket(
+    settings: BucketConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = PictureBucket(settings)
+    monkeypatch.setattr(bucket, "has", lambda _: pytest.fail("a piece waits for the bucket"))
+    receive(PictureFolder(tmp_path, MIB, bucket), 1, b"first")
+
+
 def test_the_thread_moves_until_it_is_closed(settings: BucketConfig, tmp_path: Path) -> None:
     bucket = PictureBucket(settings)
     folder = PictureFolder(tmp_path / "pictures", MIB, bucket)

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,13 +158,17 @@ _REASONS: dict[Callable[[dict[str, str]], bytes], str] = {
 }
 
 
+def _has_answers(plant: Plant, count: int) -> bool:
+    return len(plant.answers()) >= count
+
+
 def test_each_wrong_command_gets_one_line_and_one_event(
     plant: Plant, caplog: pytest.LogCaptureFixture
 ) -> None:
     at = place(plant.config)
     for count, (make, reason) in enumerate(_REASONS.items(), 1):
         plant.send(make(at))
-        wait_for(lambda n=count: len(plant.answers()) >= n, make.__name__, 60)  # type: ignore[misc]
+        wait_for(partial(_has_answers, plant, count), make.__name__, 60)
         answer = plant.answers()[-1]
         assert answer.state == "refused"
         assert reason in answer.reason, make.__name__

@@ -107,13 +107,15 @@ def _add_api(router: APIRouter, context: WebContext) -> None:
 
 
 def _add_pages(router: APIRouter, context: WebContext) -> None:
-    options = {"include_in_schema": False, "response_class": HTMLResponse}
-
-    @router.get("/stations/{station}/commands", **options)  # type: ignore[arg-type]
+    @router.get(
+        "/stations/{station}/commands", include_in_schema=False, response_class=HTMLResponse
+    )
     def commands_page(caller: SeesStations, station: str) -> HTMLResponse:
         return _page(context, caller, station)
 
-    @router.post("/stations/{station}/commands", **options)  # type: ignore[arg-type]
+    @router.post(
+        "/stations/{station}/commands", include_in_schema=False, response_class=HTMLResponse
+    )
     def ask_on_page(caller: SendsCommands, station: str, form: Form) -> Response:
         return _on_page(
             context,
@@ -124,7 +126,9 @@ def _add_pages(router: APIRouter, context: WebContext) -> None:
             ),
         )
 
-    @router.post("/stations/{station}/commands/signed", **options)  # type: ignore[arg-type]
+    @router.post(
+        "/stations/{station}/commands/signed", include_in_schema=False, response_class=HTMLResponse
+    )
     def signed_on_page(caller: SendsCommands, station: str, form: Form) -> Response:
         return _on_page(
             context,
@@ -133,7 +137,11 @@ def _add_pages(router: APIRouter, context: WebContext) -> None:
             lambda change: take_signed(change, station, read_signed(form.text("signed"))),
         )
 
-    @router.post("/stations/{station}/commands/{number}/withdraw", **options)  # type: ignore[arg-type]
+    @router.post(
+        "/stations/{station}/commands/{number}/withdraw",
+        include_in_schema=False,
+        response_class=HTMLResponse,
+    )
     def withdraw_on_page(caller: SendsCommands, station: str, number: RowNumber) -> Response:
         return _on_page(context, caller, station, lambda change: withdraw(change, station, number))
 
