@@ -340,7 +340,7 @@ def test_wrong_settings_of_a_new_station(
 def test_settings_of_a_new_station(identities: Identities, tmp_path: Path, target: Path) -> None:
     text = (
         '[camera]\nkind = "files"\npath = "/srv/frames"\n'
-        "[line]\ntravel_ms = 500\nrequire_commission = false\n"
+        "[line]\ntravel_ms = 500\nbudget_ms = 90\nrequire_commission = false\n"
     )
     (tmp_path / "line.toml").write_text(text)
     assert _provision(identities, tmp_path, "--settings", str(tmp_path / "line.toml")) == 0
