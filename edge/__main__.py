@@ -16,6 +16,7 @@ from edge.cli import (
     commission,
     disk_usage,
     doctor,
+    import_identity,
     inspect,
     label,
     mark,
@@ -61,6 +62,7 @@ app.command("inspect")(inspect.inspect)
 app.command("label")(label.label)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
+app.command("import-identity")(import_identity.import_identity)
 app.command("commission")(commission.commission)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
