@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl, quote
 
@@ -51,6 +51,7 @@ class StationPageApp:
     ) -> None:
         """names: further hosts by which a browser may open the page."""
         self.turned_s = time.monotonic()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._service = service
         self._access = access
         self.asgi = Starlette(
@@ -72,12 +73,19 @@ class StationPageApp:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         turning = asyncio.create_task(self._turn())
         try:
             yield
         finally:
             turning.cancel()
+
+    def in_loop(self, function: Callable[[], None]) -> None:
+        """Have the event loop call a function, so that no connection begins meanwhile. Returns at
+        once. Any thread may call."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(function)
 
     async def _turn(self) -> None:
         while True:

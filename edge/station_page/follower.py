@@ -108,7 +108,8 @@ class JournalFollower:
             self._after = rows[-1].position
         self._measure(is_full=len(rows) == _CHUNK)
         self.fault = ""
-        return _CHUNK_PAUSE_S if len(rows) == _CHUNK else _LOOK_S
+        # Where rows are damaged, fewer are read at once although more follow.
+        return _CHUNK_PAUSE_S if rows else _LOOK_S
 
     def _is_missing(self) -> float:
         self.fault = f"{self._path.name}: there is no journal yet; no station has run"

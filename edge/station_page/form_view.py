@@ -46,7 +46,7 @@ def mark_form(token: str, part_id: int | None, fault: str = "") -> str:
         f'<section class="card narrow" id="mark"><h2>Mark this part</h2>{note}'
         '<form method="post" action="/mark">'
         f'<input type="hidden" name="token" value="{words(token)}">{number}'
-        f"<fieldset><legend>What is right</legend>{kinds}</fieldset>"
+        f"<fieldset><legend>Your statement</legend>{kinds}</fieldset>"
         f'<label>Note <input name="note" maxlength="{MAX_NOTE_CHARS - MAX_NAME_CHARS - 2}"></label>'
         "<button>Save the mark</button></form></section>"
     )

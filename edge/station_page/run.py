@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -106,13 +107,18 @@ def _watch(
         if certificate is None or now == used:
             continue
         used = now
-        try:
-            if read_page_certificate(page.tls_cert, page.tls_key, _OPTIONS) is not None:
-                assert page.tls_cert is not None
-                certificate.context.load_cert_chain(page.tls_cert, page.tls_key, lambda: "")
-                _log.info("page_certificate_renewed file=%s", page.tls_cert)
-        except (CertificateError, OSError) as error:
-            _log.warning("page_certificate_not_used reason=%s", error)
+        app.in_loop(partial(_renew, page, certificate))
+
+
+def _renew(page: PageConfig, certificate: PageCertificate) -> None:
+    """Use the present files for the next connections; the earlier ones where they are wrong."""
+    try:
+        if read_page_certificate(page.tls_cert, page.tls_key, _OPTIONS) is not None:
+            assert page.tls_cert is not None
+            certificate.context.load_cert_chain(page.tls_cert, page.tls_key, lambda: "")
+            _log.info("page_certificate_renewed file=%s", page.tls_cert)
+    except (CertificateError, OSError) as error:
+        _log.warning("page_certificate_not_used reason=%s", error)
 
 
 def _wait_for_certificate(

@@ -31,9 +31,9 @@ def values(unit: Path) -> dict[str, list[str]]:
     return found
 
 
-def test_there_are_three_units() -> None:
-    names = ["outfeed-station.service", "outfeed-uplink.service", "outfeed-upload.service"]
-    assert [unit.name for unit in UNITS] == names
+def test_there_are_four_units() -> None:
+    names = ["outfeed-page", "outfeed-station", "outfeed-uplink", "outfeed-upload"]
+    assert [unit.stem for unit in UNITS] == names
 
 
 @needs_analyze
@@ -86,6 +86,7 @@ def test_the_exposure_is_below_two(unit: Path) -> None:
 
 def test_nothing_runs_as_root_and_all_tell_systemd_how_they_are() -> None:
     users = {
+        "outfeed-page": "outfeed-page",
         "outfeed-station": "outfeed",
         "outfeed-uplink": "outfeed-uplink",
         "outfeed-upload": "outfeed-uplink",
@@ -160,6 +161,8 @@ def test_users_and_folders_can_be_made(tool: str, file: str, tmp_path: Path) -> 
     assert own is not None
     uplink = rf"^outfeed-uplink:x:\d+:{own[1]}:Outfeed uplink:/var/lib/outfeed-uplink:"
     assert re.search(uplink, passwd, re.M)
+    page = rf"^outfeed-page:x:\d+:{own[1]}:Outfeed page:/var/lib/outfeed-page:"
+    assert re.search(page, passwd, re.M)
     assert re.search(r"^gpio:x:\d+:outfeed$", groups, re.M)
     assert re.search(r"^video:x:\d+:outfeed$", groups, re.M)
     if tool == "systemd-tmpfiles":
@@ -170,8 +173,9 @@ def test_users_and_folders_can_be_made(tool: str, file: str, tmp_path: Path) -> 
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        for name in ("etc/outfeed", "var/lib/outfeed", "var/lib/outfeed-uplink"):
-            assert (tmp_path / name).stat().st_mode & 0o777 == 0o750
+        for name in ("outfeed", "outfeed-uplink", "outfeed-page"):
+            assert (tmp_path / "var/lib" / name).stat().st_mode & 0o777 == 0o750
+        assert (tmp_path / "etc/outfeed").stat().st_mode & 0o777 == 0o750
 
 
 def test_drop_ins_are_files_that_systemd_could_read() -> None:
