@@ -124,7 +124,10 @@ class StationPageApp:
     def _part(self, request: Request) -> Response:
         number = request.path_params["number"]
         view = self._service.part(number)
-        body = '<p class="card">This part is not one of the last parts of the station.</p>'
+        body = (
+            f'<section class="card"><h1>Part {number}</h1>'
+            "<p>It is not one of the last parts of the station.</p></section>"
+        )
         if view is not None:
             body = part_view.full(view, self._service.now_s())
         if "marked" in request.query_params:
@@ -145,7 +148,9 @@ class StationPageApp:
     async def _login(self, request: Request) -> Response:
         people = self._access.people
         if people is None:
-            return self._page(request, "Log in", '<p class="card">page.people is not set.</p>')
+            return self._page(
+                request, "Log in", '<h1>Log in</h1><p class="card">page.people is not set.</p>'
+            )
         if request.method == "GET":
             target = _own_path(request.query_params.get("next", "/"))
             return self._page(request, "Log in", form_view.login_form(target))

@@ -42,8 +42,9 @@ def mark_form(token: str, part_id: int | None, fault: str = "") -> str:
         f"{_MEANINGS[kind]}</label>"
         for kind in PAGE_KINDS
     )
+    title = "<h1>Mark a part</h1>" if part_id is None else "<h2>Mark this part</h2>"
     return (
-        f'<section class="card narrow" id="mark"><h2>Mark this part</h2>{note}'
+        f'<section class="card narrow" id="mark">{title}{note}'
         '<form method="post" action="/mark">'
         f'<input type="hidden" name="token" value="{words(token)}">{number}'
         f"<fieldset><legend>Your statement</legend>{kinds}</fieldset>"

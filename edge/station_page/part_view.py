@@ -115,10 +115,11 @@ def defect_lines(event: PartEvent) -> str:
     return f'<ul class="defects">{lines}</ul>'
 
 
-def guidance(view: PartView) -> str:
-    """Return the guidance for the kinds of the part."""
+def guidance(view: PartView, heading: str = "h3") -> str:
+    """Return the guidance for the kinds of the part. heading: the element below its heading."""
     return "".join(
-        f'<div class="guidance"><h3>What to do: {words(kind)}</h3><p>{words(text)}</p></div>'
+        f'<div class="guidance"><{heading}>What to do: {words(kind)}</{heading}>'
+        f"<p>{words(text)}</p></div>"
         for kind, text in view.guidance
     )
 
@@ -131,14 +132,14 @@ def ejector(view: PartView) -> str:
     return f"<p{tone}>Ejector: {words(ejector_words(action))}</p>"
 
 
-def marks(view: PartView, now_s: float) -> str:
+def marks(view: PartView, now_s: float, heading: str = "h3") -> str:
     """Return the marks of the part as a list; empty where there are none."""
     lines = "".join(
         f"<li><strong>{words(each.mark)}</strong> {words(each.note)} "
         f"{moment(each.marked_utc, now_s)}</li>"
         for each in view.part.marks
     )
-    return f'<h3>Marks</h3><ul class="marks">{lines}</ul>' if lines else ""
+    return f'<{heading}>Marks</{heading}><ul class="marks">{lines}</ul>' if lines else ""
 
 
 def large(view: PartView, now_s: float) -> str:
@@ -183,7 +184,7 @@ def full(view: PartView, now_s: float) -> str:
     return (
         f'<article class="card newest"><h1>{title(event, now_s, is_link=False)}</h1>'
         f'<div class="columns"><div>{drawing(view) or "<p class=none>no picture</p>"}</div>'
-        f"<div>{guidance(view)}{table if rows else ''}<p>{what}: {words(event.reason)}</p>"
+        f"<div>{guidance(view, 'h2')}{table if rows else ''}<p>{what}: {words(event.reason)}</p>"
         f"{ejector(view)}<p class=soft>bundle {words(event.bundle)}{score}</p>"
-        f"{marks(view, now_s)}</div></div></article>"
+        f"{marks(view, now_s, 'h2')}</div></div></article>"
     )

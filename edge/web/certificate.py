@@ -33,10 +33,11 @@ class CertificateOptions:
 @dataclass(frozen=True, slots=True)
 class PageCertificate:
     """A certificate that is valid now, with its key. names: the hosts that it is made for, as a
-    browser may have them in its address; without wildcards."""
+    browser may have them in its address; without wildcards. until: the end of its validity."""
 
     context: ssl.SSLContext
     names: tuple[str, ...]
+    until: datetime
 
 
 _OPTIONS = CertificateOptions()
@@ -65,7 +66,8 @@ def read_page_certificate(
         raise CertificateError(
             f"{options.certificate} {certificate}, {options.key} {key}: cannot be used: {error}"
         ) from error
-    return PageCertificate(context, _names(chain, certificate, options))
+    names = _names(chain, certificate, options)
+    return PageCertificate(context, names, chain.not_valid_after_utc)
 
 
 def _certificate(path: Path, options: CertificateOptions) -> x509.Certificate:
