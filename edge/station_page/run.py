@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 _OPTIONS = CertificateOptions("page.tls_cert", "page.tls_key")
 _NICE = 10  # of 19: everything else on the machine comes first
-_TURN_S = 30.0
+_TURN_S = 60.0
 _CERTIFICATE_S = 10.0
 
 

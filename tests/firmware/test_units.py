@@ -122,6 +122,14 @@ def test_the_uplink_reaches_its_watchdog_after_the_slowest_connection() -> None:
     assert float(said["WatchdogSec"][0]) > 30 + 3 * 5.0  # resolver; connect_timeout_s, three steps
 
 
+def test_the_page_has_the_lowest_priority_of_all() -> None:
+    said = values(FIRMWARE / "systemd/outfeed-page.service")
+    assert (said["Nice"], said["CPUWeight"]) == (["19"], ["1"])
+    assert said["IOSchedulingClass"] == ["idle"]
+    assert said["OOMScoreAdjust"] == ["1000"]
+    assert float(said["WatchdogSec"][0]) > 2 * 60  # the limit of a turn in edge/station_page/run.py
+
+
 def test_the_upload_reaches_its_watchdog_after_the_slowest_request() -> None:
     said = values(FIRMWARE / "systemd/outfeed-upload.service")
     # A request, its second try, and the pause for its bytes at the lowest rate.
