@@ -273,15 +273,15 @@ dist:
 # versions, so that a bundle is proven by the libraries that run it. picamera2 needs libcap-dev here.
 lock: $(LOCK)/.ready
 	$(COMPILE) $(LOCK_ARGS) --output-file requirements/workstation.txt requirements/build.in pyproject.toml \
-		$(addprefix --extra ,demo train export litert openvino label central s3 gpio dev docs)
+		$(addprefix --extra ,demo train export litert openvino label page central s3 gpio dev docs)
 	$(COMPILE) --output-file requirements/run.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml --extra demo
 	$(COMPILE) --output-file requirements/central.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml $(addprefix --extra ,demo central s3)
 	$(COMPILE) --output-file requirements/station.txt --constraint requirements/workstation.txt \
-		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino)
+		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino page)
 	$(COMPILE) --output-file requirements/pi.txt --constraint requirements/workstation.txt \
-		requirements/build.in pyproject.toml $(addprefix --extra ,pi litert)
+		requirements/build.in pyproject.toml $(addprefix --extra ,pi litert page)
 	$(MAKE) sbom
 
 sbom: $(LOCK)/.ready
@@ -321,7 +321,7 @@ ifeq ($(LOCKED),yes)
 	$(DEV)/bin/python $(FROM_LOCK) requirements/workstation.txt
 	$(DEV)/bin/python $(ITSELF)
 else
-	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,central,s3,dev,docs]'
+	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,page,central,s3,dev,docs]'
 endif
 	@touch $@
 
