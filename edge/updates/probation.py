@@ -46,7 +46,11 @@ class ProbationWatch:
         """Return True when enough parts were decided."""
         return self.figures.parts >= self._limits.parts
 
-    def record(self, decision: Decision, inspect_ms: float | None) -> None:
+    def record_time(self, inspect_ms: float) -> None:
+        """Count the time of an inspection."""
+        self._times.add(inspect_ms * 1e3)
+
+    def record(self, decision: Decision) -> None:
         """Count a part. UNKNOWN: the bundle was late, or failed on the frame."""
         unknown = decision is Decision.UNKNOWN
         if len(self._recent) == _WINDOW:
@@ -60,8 +64,6 @@ class ProbationWatch:
             bundle_rejects=before.bundle_rejects + (decision is Decision.REJECT),
             unknown=before.unknown + unknown,
         )
-        if inspect_ms is not None:
-            self._times.add(inspect_ms * 1e3)
 
     def closed(self) -> TrialFigures:
         """Return the figures with the percentile."""
