@@ -79,15 +79,15 @@ class ProbationWatch:
                 f"{self._recent_unknown} of the last {recent} parts are UNKNOWN, and the limit is "
                 f"{100 * self._limits.unknown:g} %"
             )
+        if self.figures.parts - self._compared < _EVERY:
+            return None
+        self._compared = self.figures.parts
         times = self._times.percentiles()
         if times.count >= _TIMED and times.p999_us / 1e3 > self._budget_ms:
             return (
                 f"the 99.9th percentile of its inspections is {times.p999_us / 1e3:.3g} ms, and "
                 f"line.budget_ms is {self._budget_ms:g}"
             )
-        if self.figures.parts - self._compared < _EVERY:
-            return None
-        self._compared = self.figures.parts
         return self._unpredicted()
 
     def _unpredicted(self) -> str | None:

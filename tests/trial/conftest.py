@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge.trial.inspector import PRIORITY_VARIABLE
 from tests.provision.conftest import Plant, plant
 from tests.support.bundle_server import BundleServer
 from tests.support.updates import Line
@@ -16,8 +17,11 @@ __all__ = ["plant"]
 
 
 @pytest.fixture
-def line(plant: Plant, tmp_path: Path) -> Iterator[Callable[..., Line]]:
+def line(
+    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Line]]:
     """Return the folder of a station, with these values in its configuration."""
+    monkeypatch.setenv(PRIORITY_VARIABLE, "normal")
     servers: list[BundleServer] = []
 
     def make(**keys: Any) -> Line:
