@@ -41,6 +41,8 @@ _log = getLogger(__name__)
 
 _WAIT_S = 0.1
 _FIGURES_S = 1.0
+# Beginnings of the reasons of UNKNOWN for which the chain is responsible.
+_CAUSED = ("late: ", "self-test failed", "drift of ")
 _QUEUED = 4096  # verdicts that wait for the thread
 
 LoadChain = Callable[[str, bool], ActiveChain]
@@ -53,6 +55,7 @@ class _Probation:
     """A bundle that decides, or will do so at the next idle moment.
 
     reason: why it is being reverted; empty: it is not. drifted: a drift was active before it.
+    decided, unknown: parts since the switch.
     """
 
     sha256: str
@@ -62,6 +65,8 @@ class _Probation:
     reason: str = ""
     has_decided: bool = False
     told_s: float = 0.0
+    decided: int = 0
+    unknown: int = 0
 
 
 class BundleTrial:
@@ -110,25 +115,30 @@ class BundleTrial:
 
     def record_inspection(self, frame: Frame, verdict: Verdict, inspect_ms: float) -> None:
         """Take a frame and the chain's verdict on it, after it was settled."""
-        if self._probation is not None:
+        probation = self._probation
+        if probation is not None:
             self._verdicts.append(inspect_ms)
             if verdict.decision is Decision.UNKNOWN:
-                self._verdicts.append(Decision.UNKNOWN)
+                self._count_unknown(probation)
             return
         if self._is_shadowing and self._waiting is None:
             self._waiting = (frame, verdict)
             self._notify()
 
     def record_verdict(self, verdict: Verdict) -> None:
-        """Take the final verdict on a part. UNKNOWN counts where the chain was late."""
-        if self._probation is None:
+        """Take the final verdict on a part. UNKNOWN counts where it is due to the chain.
+
+        An exception of the chain is counted by ``record_inspection``, and a fault of the camera not
+        at all.
+        """
+        probation = self._probation
+        if probation is None:
             return
-        decision = verdict.decision
-        is_late = verdict.reason.startswith("late: ") or verdict.reason == "overload"
-        if decision is not Decision.UNKNOWN or is_late:
-            self._verdicts.append(decision)
-            if is_late:
-                self._notify()
+        if verdict.decision is not Decision.UNKNOWN:
+            probation.decided += 1
+            self._verdicts.append(verdict.decision)
+        elif verdict.reason == "overload" or verdict.reason.startswith(_CAUSED):
+            self._count_unknown(probation)
 
     def close(self, timeout_s: float) -> None:
         """End the thread within timeout_s."""
@@ -138,6 +148,16 @@ class BundleTrial:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
                 _log.warning("trial_given_up")
+
+    def _count_unknown(self, probation: _Probation) -> None:
+        """Count a part without a decision. Beyond the limit the former chain decides from the next
+        part on; the thread then reports it."""
+        self._verdicts.append(Decision.UNKNOWN)
+        probation.unknown += 1
+        parts = probation.decided + probation.unknown
+        if self._host is not None and probation.unknown > probation.watch.unknown_limit * parts:
+            self.wanted = self._host.base
+        self._notify()
 
     def _notify(self) -> None:
         try:
@@ -269,10 +289,10 @@ class BundleTrial:
         if probation is None or host is None:
             return
         if not probation.has_decided:
-            if host.chain() is not probation.chain:
+            # The chain may have decided a part, and been reverted, since the last look.
+            if host.chain() is not probation.chain and self.wanted is not host.base:
                 return
             probation.has_decided = True
-            self._verdicts.clear()
             running = probation.chain.bundle_id
             self._send(Switched(sha256=probation.sha256, running=running))
         if probation.reason:
@@ -285,6 +305,8 @@ class BundleTrial:
             else:
                 probation.watch.record_time(item)
         reason = probation.watch.fault() or _monitor_fault(probation) or self._hanging(host)
+        if not reason and self.wanted is host.base:
+            reason = f"{probation.unknown} parts are UNKNOWN"
         if reason:
             self._revert(reason)
         elif time.monotonic() - probation.told_s >= _FIGURES_S:

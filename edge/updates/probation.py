@@ -42,6 +42,11 @@ class ProbationWatch:
         self._compared = 0
 
     @property
+    def unknown_limit(self) -> float:
+        """Return the share of UNKNOWN parts beyond which the bundle is reverted."""
+        return self._limits.unknown
+
+    @property
     def is_complete(self) -> bool:
         """Return True when enough parts were decided."""
         return self.figures.parts >= self._limits.parts
