@@ -304,7 +304,7 @@ class BundleTrial:
                 probation.watch.record(item)
             else:
                 probation.watch.record_time(item)
-        reason = probation.watch.fault() or _monitor_fault(probation) or self._hanging(host)
+        reason = _monitor_fault(probation) or probation.watch.fault() or self._hanging(host)
         if not reason and self.wanted is host.base:
             reason = f"{probation.unknown} parts are UNKNOWN"
         if reason:
