@@ -21,7 +21,7 @@ from edge.trial.link import StationLink
 from edge.trial.live_shadow import LiveShadow
 from edge.update_notes import TrialFigures, UpdateNote
 from edge.update_notes import UpdateState as NoteState
-from edge.updates.channel import Accept, Figures, NotSwitched, Revert, Reverted, Switch, Switched
+from edge.updates.channel import Accept, Figures, NotSwitched, Revert, Reverted, Switch
 from edge.updates.files import read_progress, remove_others
 from edge.updates.judge import make_note
 from edge.updates.state import Phase, Trial, UpdateState
@@ -159,20 +159,23 @@ class TrialSteps:
         return state.with_trial(trial.model_copy(update=changes))
 
     def _run_probation(self, state: UpdateState, trial: Trial) -> UpdateState:
+        if not trial.token and self._link.probation == _sha256(trial):
+            return self._switched(state, trial)
         while (report := self._link.next_report()) is not None:
             if report.sha256 != _sha256(trial):
                 continue
             if isinstance(report, NotSwitched):
                 return self._end(state, trial, "refused", report.reason, trial.figures)
             if isinstance(report, Reverted):
+                if not trial.switches:
+                    # It was reverted before this process knew that it had decided a part.
+                    state = state.with_notes(self._note(trial, "probation", "", trial.figures))
                 return self._end(state, trial, "reverted", report.reason, report.figures)
-            if isinstance(report, Figures):
+            if isinstance(report, Figures) and trial.token:
                 self._figures = report.figures
                 if report.is_complete:
                     changes = {"phase": "accepting", "probation": report.figures}
                     return state.with_trial(trial.model_copy(update=changes))
-            elif isinstance(report, Switched):
-                return self._switched(state, trial)
         hello = self._link.hello
         if hello is None:
             return state
@@ -181,8 +184,6 @@ class TrialSteps:
         if trial.token and not self._link.probation:
             reason = "the station went back while this process did not run"
             return self._end(state, trial, "reverted", reason, trial.probation)
-        if not trial.token and self._link.probation == _sha256(trial):
-            return self._switched(state, trial)
         if not trial.token:
             self._ask_for_switch(hello.token, trial)
             return state
