@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 # The figures of a trial are stored this often. After a kill, the parts since then are inspected
 # again.
-_SAVE_S = 60.0
+_SAVE_S = 300.0
 
 _TAIL_ROWS = 8192
 _ORDERLY = ("first", "stopped", "failed", "power")
@@ -91,7 +91,9 @@ class TrialSteps:
         reason = "a person at the station asked for it (outfeed bundle revert)"
         if trial is None:
             return begin_return(self._config, state, self._now_s())
-        if trial.phase in ("probation", "accepting") and trial.token:
+        if trial.phase == "accepting":
+            return None
+        if trial.phase == "probation" and trial.token:
             if self._link.probation:
                 self._link.send(Revert(reason=reason))
                 return None
@@ -237,10 +239,26 @@ class TrialSteps:
         return None
 
     def _accept(self, state: UpdateState, trial: Trial) -> UpdateState:
-        """Make the bundle the accepted one. Each write may be repeated."""
+        """Make the bundle the accepted one, after the station has dropped the former one.
+
+        Each write may be repeated.
+        """
         paths, config = self._config.paths, self._config
-        sha256 = _sha256(trial)
+        sha256, link = _sha256(trial), self._link
+        while (report := link.next_report()) is not None:
+            if isinstance(report, Reverted) and report.sha256 == sha256:
+                return self._end(state, trial, "reverted", report.reason, report.figures)
+        if link.hello is None:
+            return state
+        if trial.token != link.hello.token:
+            return state.with_trial(trial.model_copy(update={"phase": "probation"}))
         bundle = read_bundle(bundle_file(paths.update_bundles, sha256))
+        if link.probation == sha256:
+            link.send(Accept(sha256=sha256))
+            return state
+        if link.running != bundle.id:
+            reason = "the station went back before it was accepted"
+            return self._end(state, trial, "reverted", reason, trial.probation)
         before = read_active(paths.active_bundle)
         configured, _ = keep_configured(config)
         if before is None or before.sha256 != sha256:
@@ -260,8 +278,6 @@ class TrialSteps:
             except OSError as error:
                 raise OutfeedError(f"{paths.active_bundle}: {error.strerror}") from error
         remember(config, bundle)
-        self._link.send(Accept(sha256=sha256))
-        self._link.probation = ""
         note = self._note(trial, "accepted", "", trial.probation, running=bundle.id)
         return state.with_trial(None).with_notes(note)
 
