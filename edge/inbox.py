@@ -253,7 +253,9 @@ class PageMarks(Inbox):
         while self._taken_s and now_s - self._taken_s[0] > _HOUR_S:
             self._taken_s.popleft()
         found = super().waiting(min(limit, MAX_PAGE_MARKS - len(self._taken_s)))
-        taken = [each for each in found if isinstance(each, Mark) and each.kind in PAGE_KINDS]
+        taken: list[InboxItem] = [
+            each for each in found if isinstance(each, Mark) and each.kind in PAGE_KINDS
+        ]
         for each in found:
             if each not in taken:
                 _log.warning("page_mark_refused id=%s", each.id)
