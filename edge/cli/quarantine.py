@@ -65,9 +65,9 @@ def collect(
     folders = [settings.paths.inbox]
     if settings.page.marking:
         folders.append(settings.paths.page_marks)
-    waiting = [line for each in folders if (line := still_waiting(each)) is not None]
-    for line in waiting:
-        print("outfeed:", line, file=sys.stderr)
+    waiting = [text for each in folders if (text := still_waiting(each)) is not None]
+    for each_line in waiting:
+        print("outfeed:", each_line, file=sys.stderr)
     if collected.refused or waiting:
         raise typer.Exit(1)
 
