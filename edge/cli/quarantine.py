@@ -62,10 +62,13 @@ def collect(
         f"{printable(str(folder))}: {len(collected.index.entries)} parts, "
         f"{len(collected.new)} new, {len(collected.changed)} changed"
     )
-    waiting = still_waiting(settings.paths.inbox)
-    if waiting is not None:
-        print("outfeed:", waiting, file=sys.stderr)
-    if collected.refused or waiting is not None:
+    folders = [settings.paths.inbox]
+    if settings.page.marking:
+        folders.append(settings.paths.page_marks)
+    waiting = [text for each in folders if (text := still_waiting(each)) is not None]
+    for each_line in waiting:
+        print("outfeed:", each_line, file=sys.stderr)
+    if collected.refused or waiting:
         raise typer.Exit(1)
 
 

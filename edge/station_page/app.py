@@ -23,7 +23,7 @@ from edge.station_page import form_view, part_view
 from edge.station_page.figures import ShownPart
 from edge.station_page.guard import PageAccess, StationPageGuard
 from edge.station_page.html import document, moment, words
-from edge.station_page.people import Person, Session
+from edge.station_page.people import PagePerson, Session
 from edge.station_page.service import MarkRefusedError, PageService
 from edge.validation_messages import one_line
 from edge.web.files import PageFiles
@@ -36,7 +36,7 @@ _MOST_FIELDS = 20
 _KEEP_PICTURE_S = 3600
 _MOST_DIGITS = 19
 
-Who = tuple[Person, Session] | None
+Who = tuple[PagePerson, Session] | None
 
 
 class StationPageApp:
@@ -269,7 +269,7 @@ async def _fields(request: Request) -> dict[str, str]:
         raise MarkRefusedError("expected the form of this page") from error
 
 
-def _is_token(who: tuple[Person, Session], fields: dict[str, str]) -> bool:
+def _is_token(who: tuple[PagePerson, Session], fields: dict[str, str]) -> bool:
     return hmac.compare_digest(fields.get("token", "").encode(), who[1].token.encode())
 
 

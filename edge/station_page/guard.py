@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Scope
 
-from edge.station_page.people import PagePeople, Person, Session
+from edge.station_page.people import PagePeople, PagePerson, Session
 from edge.web.guard import HEADERS, RequestGuard, refuse
 
 MOST_BODY_BYTES = 8 << 10
@@ -39,7 +39,7 @@ class PageAccess:
             return ""
         return "" if found is None else found.value
 
-    def find(self, cookies: str) -> tuple[Person, Session] | None:
+    def find(self, cookies: str) -> tuple[PagePerson, Session] | None:
         """Return who is logged in; None: nobody."""
         secret = self.secret(cookies)
         return self.people.find(secret) if self.people is not None and secret else None

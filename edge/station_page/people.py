@@ -42,7 +42,7 @@ class PeopleError(ConfigError):
     """The file of the people cannot be read or written."""
 
 
-class Person(BaseModel):
+class PagePerson(BaseModel):
     """A person who may log in. password: a hash, as ``hash_password`` returns it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -58,7 +58,7 @@ class PeopleFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     type: Literal["outfeed.page-people/1"] = "outfeed.page-people/1"
-    people: Annotated[list[Person], Field(max_length=_MOST_PEOPLE)] = []
+    people: Annotated[list[PagePerson], Field(max_length=_MOST_PEOPLE)] = []
 
 
 def read_people(path: Path) -> PeopleFile:
@@ -142,7 +142,7 @@ class PagePeople:
                 self._sessions.popitem(last=False)
             return secret
 
-    def find(self, secret: str) -> tuple[Person, Session] | None:
+    def find(self, secret: str) -> tuple[PagePerson, Session] | None:
         """Return the person of a session; None where there is none, or it has ended."""
         with self._lock:
             self._look()

@@ -15,9 +15,9 @@ from edge.station_page.people import (
     MAX_NAME_CHARS,
     MAX_PASSWORD_CHARS,
     MIN_PASSWORD_CHARS,
+    PagePerson,
     PeopleError,
     PeopleFile,
-    Person,
     Right,
     hash_password,
     read_people,
@@ -39,7 +39,7 @@ def change_person(station: StationConfig, name: str, may: str, password: Callabl
         raise UsageError(f"--may {may}: expected {' or '.join(_RIGHTS)}")
     path = _path(station)
     before = _present(path)
-    person = Person(name=name, may=_RIGHTS[may], password=hash_password(password()))
+    person = PagePerson(name=name, may=_RIGHTS[may], password=hash_password(password()))
     others = [each for each in before.people if each.name != name]
     _write(path, PeopleFile(people=[*others, person]))
     return f"{path}: {name} may {may}"

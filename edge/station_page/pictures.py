@@ -94,8 +94,7 @@ class PagePictures:
     def _size(self, name: str) -> PagePicture | None:
         if name not in self._sizes:
             try:
-                with (self._folder / name).open("rb") as file:
-                    size = claimed_size(file.read(64))
+                size = claimed_size(read_regular_file(self._folder / name, 64))
             except OSError:
                 return None
             is_right = size is not None and 0 < size[0] * size[1] <= MAX_PICTURE_PX

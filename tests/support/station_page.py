@@ -33,7 +33,7 @@ from edge.events.event import (
 )
 from edge.journal.writer import Journal
 from edge.records import Decision
-from edge.station_page.people import PeopleFile, Person, Right, hash_password
+from edge.station_page.people import PagePerson, PeopleFile, Right, hash_password
 from edge.station_page.run import run_page
 from tests.support.configurations import BY_TIME, load
 
@@ -55,7 +55,7 @@ def page_config(folder: Path, **page: Any) -> StationConfig:
 
 
 def write_people(path: Path, **rights: Right) -> Path:
-    people = [Person(name=name, may=may, password=_HASH) for name, may in rights.items()]
+    people = [PagePerson(name=name, may=may, password=_HASH) for name, may in rights.items()]
     path.write_text(PeopleFile(people=people).model_dump_json())
     return path
 
