@@ -16,9 +16,11 @@ from edge.cli import (
     commission,
     disk_usage,
     doctor,
+    import_identity,
     inspect,
     label,
     mark,
+    page,
     provision,
     quarantine,
     replay,
@@ -54,6 +56,8 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("uplink")(uplink.uplink)
 app.command("upload")(upload.upload)
+app.command("page")(page.page)
+app.command("page-person")(page.page_person)
 app.command("updater")(updater.updater)
 app.command("mark")(mark.mark)
 app.add_typer(quarantine.app, name="quarantine")
@@ -63,13 +67,14 @@ app.command("inspect")(inspect.inspect)
 app.command("label")(label.label)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
+app.command("import-identity")(import_identity.import_identity)
 app.command("commission")(commission.commission)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("demo")(demo)
 
 # Services run for months, and a supervisor stores their log: they log at INFO.
-_SERVICES = {"run", "updater", "uplink", "upload"}
+_SERVICES = {"run", "uplink", "updater", "upload", "page"}
 
 
 def _version(wanted: bool) -> None:
