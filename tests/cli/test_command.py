@@ -164,6 +164,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     optional |= {"precision", "threads", "providers", "keys", "operator_keys", "loop"}
     optional |= {"record", "accept"}
     optional |= {"parts_per_month", "uplink.state_dir", "people", "page.state_dir"}
+    optional |= {"updates.server", "updates.state_dir"}
     optional |= {f"{key}_{unit}" for key in ("travel", "min_spacing") for unit in ("ms", "counts")}
     optional |= {
         f"{key}_{unit}" for key in ("to_ejector", "tolerance") for unit in ("ms", "counts")

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from edge.commands import delivery as module
+from edge.commands import delivery
+from edge.commands import process as module
 from edge.commands.message import MarkAction, PictureAction, ResendAction, commands_message
 from edge.commands.process import CommandProcess
 from edge.commands.spool import (
@@ -247,15 +248,15 @@ def test_a_repeat_is_silent_for_a_while_and_then_reported_once(
 def test_refusals_of_reported_are_limited_and_counted(
     config: StationConfig, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "UNSIGNED_AT_ONCE", 3)
-    monkeypatch.setattr(module, "UNSIGNED_PAUSE_S", 1e9)
+    monkeypatch.setattr(delivery, "UNSIGNED_AT_ONCE", 3)
+    monkeypatch.setattr(delivery, "UNSIGNED_PAUSE_S", 1e9)
     process = CommandProcess(config)
     for _ in range(10):
         receive(config, commands_message([command(place(config), key=UNKNOWN_KEY)]))
         deliver(process, recorder, 2)
     deliver(process, recorder)
     assert states(recorder) == ["refused"] * 3
-    monkeypatch.setattr(module, "UNSIGNED_PAUSE_S", 1e-9)
+    monkeypatch.setattr(delivery, "UNSIGNED_PAUSE_S", 1e-9)
     receive(config, commands_message([command(place(config), key=UNKNOWN_KEY)]))
     deliver(process, recorder)
     assert recorder.events(CommandEvent)[-1].more == 7
