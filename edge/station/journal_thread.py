@@ -22,6 +22,7 @@ from edge.events.event import (
     mark_event,
     part_event,
 )
+from edge.events.update import update_event
 from edge.inbox import InboxItem, Mark
 from edge.journal.writer import PartlyStoredError
 from edge.line.outcome import Action, Cause
@@ -31,6 +32,7 @@ from edge.station.collaborators import JournalPort, OnStored
 from edge.station.part_numbers import RunEnd
 from edge.station.previous_run import LastRunAccount
 from edge.station.recent_parts import PartRegister, temporary_register
+from edge.update_notes import UpdateNote
 
 _log = getLogger(__name__)
 
@@ -286,6 +288,8 @@ class JournalWriter:
         if isinstance(item, _MarkItem):
             if isinstance(item.mark, Mark):
                 return mark_event(self._station, item.mark, item.picture)
+            if isinstance(item.mark, UpdateNote):
+                return update_event(self._station, item.mark)
             return command_event(self._station, item.mark)
         return actuation_event(
             self._station,
