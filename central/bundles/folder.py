@@ -43,21 +43,25 @@ class BundleFolder:
     process too.
     """
 
-    def __init__(self, root: Path, max_bytes: int = 1 << 62) -> None:
-        """Create the folder. max_bytes: the size of all files. Raises OSError."""
+    def __init__(self, root: Path, max_bytes: int = 1 << 62, trusted: Collection[str] = ()) -> None:
+        """Create the folder. Raises OSError.
+
+        max_bytes: the size of all files. trusted: public keys in hexadecimal, one of which must
+        have signed what is added.
+        """
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
+        self._trusted = frozenset(trusted)
         self._max_bytes = max_bytes
         self._lock = Lock()
 
-    def add(self, data: bytes, trusted: Collection[str]) -> KeptBundle:
+    def add(self, data: bytes) -> KeptBundle:
         """Verify a bundle completely, and keep it. Blocks for the disk.
 
-        trusted: public keys in hexadecimal, one of which must have signed. A bundle that is there
-        already is not written again. Raises BundleError for a bundle that is refused, and
-        BundleFolderError where there is no space.
+        A bundle that is there already is not written again. Raises BundleError for a bundle that
+        is refused, and BundleFolderError where there is no space.
         """
-        bundle = parse_bundle(data, trusted)
+        bundle = parse_bundle(data, self._trusted)
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
         with self._lock:

@@ -73,7 +73,7 @@ class _Server(StationHttpServer):
 class _Handler(StationRequestHandler):
     server: _Server
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         station = self.station
         if station is None:
             self._refuse(HTTPStatus.FORBIDDEN)
@@ -85,7 +85,7 @@ class _Handler(StationRequestHandler):
             finally:
                 self.server.end(station)
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802 - the name that http.server calls
         self.do_GET()
 
     def _send(self, station: str) -> None:

@@ -8,7 +8,8 @@ import threading
 from central.bundles.folder import BundleFolder
 from central.bundles.server import BundleServer
 from central.config.station_server import BundleFolderConfig
-from edge.errors import ConfigError, CrashedError
+from edge.bundle.keys import read_trusted
+from edge.errors import BundleError, ConfigError, CrashedError
 from edge.watchdog import Notifier
 
 _log = logging.getLogger(__name__)
@@ -21,7 +22,9 @@ def make_folder(settings: BundleFolderConfig) -> BundleFolder | None:
     if settings.path is None:
         return None
     try:
-        return BundleFolder(settings.path, settings.max_bytes)
+        return BundleFolder(settings.path, settings.max_bytes, read_trusted(settings.keys))
+    except BundleError as error:
+        raise ConfigError(f"bundles.keys: {error}") from error
     except OSError as error:
         raise ConfigError(f"bundles.path: {settings.path}: {error.strerror}") from error
 

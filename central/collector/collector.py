@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from central.collector.commands import CommandPublisher
 from central.collector.connection import BrokerConnection
+from central.collector.desired import DesiredPublisher
 from central.collector.inbox import MessageInbox, ReceivedMessage
 from central.collector.lot_statements import LotReceiver, LotTopics
 from central.collector.statements import StatementPublisher
@@ -87,11 +88,14 @@ class Collector:
             central=settings.name,
             interval_s=settings.statement_s,
         )
-        self._commands = CommandPublisher(
-            database,
-            self.connection.publish,
-            prefix=broker.topic_prefix,
-            now_us=lambda: time.time_ns() // 1000,
+        self._retained = tuple(
+            kind(
+                database,
+                self.connection.publish,
+                prefix=broker.topic_prefix,
+                now_us=lambda: time.time_ns() // 1000,
+            )
+            for kind in (CommandPublisher, DesiredPublisher)
         )
         self._maintenance = Maintenance(database, retention)
         self._stop = threading.Event()
@@ -159,7 +163,8 @@ class Collector:
     def _write(self, batch: Sequence[ReceivedMessage]) -> None:
         result = self._writer.write([each.message for each in batch])
         self._statements.add_stations(result.statuses)
-        self._commands.add_stations(station for station, _ in result.statuses)
+        for each in self._retained:
+            each.add_stations(station for station, _ in result.statuses)
         self.connection.acknowledge(batch)
         self._statements.add_committed(result.journals)
         self._count(result)
@@ -183,10 +188,11 @@ class Collector:
             return
 
     def _attend(self) -> None:
-        """Publish statements and commands that are due, and take one step of maintenance."""
+        """Publish what is due, advance rollouts, and take one step of maintenance."""
         try:
             self._statements.publish_due(time.monotonic())
-            self._commands.publish_due(time.monotonic())
+            for each in self._retained:
+                each.publish_due(time.monotonic())
             self._maintenance.step(time.time_ns() // 1000)
         except (DBAPIError, StoreError) as error:
             self._lose(error)

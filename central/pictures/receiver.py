@@ -72,7 +72,7 @@ class _Server(StationHttpServer):
 class _Handler(StationRequestHandler):
     server: _Server
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802 - the name that http.server calls
         target = self._target()
         if target is None:
             return
@@ -86,7 +86,7 @@ class _Handler(StationRequestHandler):
         else:
             self._answer(HTTPStatus.NOT_FOUND)
 
-    def do_PATCH(self) -> None:
+    def do_PATCH(self) -> None:  # noqa: N802 - the name that http.server calls
         size = self._number("Content-Length")
         if size is None or size > MAX_BODY_BYTES:
             self.close_connection = True  # the body is not read
