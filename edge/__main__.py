@@ -23,6 +23,7 @@ from edge.cli import (
     quarantine,
     replay,
     run,
+    updater,
     uplink,
     upload,
 )
@@ -53,6 +54,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("uplink")(uplink.uplink)
 app.command("upload")(upload.upload)
+app.command("updater")(updater.updater)
 app.command("mark")(mark.mark)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("replay")(replay.replay)
@@ -67,7 +69,7 @@ app.command("bench")(bench.bench)
 app.command("demo")(demo)
 
 # Services run for months, and a supervisor stores their log: they log at INFO.
-_SERVICES = {"run", "uplink", "upload"}
+_SERVICES = {"run", "updater", "uplink", "upload"}
 
 
 def _version(wanted: bool) -> None:

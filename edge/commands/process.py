@@ -13,11 +13,11 @@ from edge.bundle.keys import read_trusted
 from edge.clock import utc_now
 from edge.commands.judge import CommandRules, Judgement, Moment, finish, judge
 from edge.commands.spool import Orders, read_messages, read_orders, read_reports, write_orders
-from edge.commands.state import MAX_OUTBOX, CommandState, read_state, write_state
+from edge.commands.state import MAX_OUTBOX, CommandItem, CommandState, read_state, write_state
 from edge.config.station import StationConfig
 from edge.errors import BundleError, InboxError, JournalError, OutfeedError
 from edge.events.event import PartEvent
-from edge.inbox import Inbox, InboxItem, Mark, StationAnswer
+from edge.inbox import Inbox, Mark, StationAnswer
 from edge.journal.reader import JournalReader
 from edge.watchdog import SILENT, Notifier
 
@@ -70,7 +70,7 @@ class CommandProcess:
         self._state: CommandState | None = None
         self._operators: frozenset[str] | None = None
         self._orders = Orders()
-        self._posted: InboxItem | None = None
+        self._posted: CommandItem | None = None
         self._is_first = True  # the head of the outbox may be of an earlier process
         self._answered_s: dict[str, float] = {}
         self._reported: dict[str, None] = {}
@@ -223,14 +223,14 @@ class CommandProcess:
             self._posted = None
             self._change(self._state.model_copy(update={"outbox": self._state.outbox[1:]}))
 
-    def _post(self, item: InboxItem) -> None:
+    def _post(self, item: CommandItem) -> None:
         try:
             self._inbox.post(item)
         except InboxError as error:
             raise OutfeedError(str(error)) from error
         self._posted, self._is_first = item, False
 
-    def _is_journalled(self, item: InboxItem) -> bool:
+    def _is_journalled(self, item: CommandItem) -> bool:
         """Return True if an earlier process of this kind brought the item to the journal."""
         try:
             rows = self._reader.latest(_TAIL_ROWS)
@@ -263,7 +263,7 @@ def run_commands(config: StationConfig, stop: threading.Event, notifier: Notifie
     CommandProcess(config).run(stop, notifier)
 
 
-def _traces(item: InboxItem) -> tuple[str, ...]:
+def _traces(item: CommandItem) -> tuple[str, ...]:
     """Return the texts of which the item's event in the journal has all."""
     if isinstance(item, Mark):
         return (f'"mark_id":"{item.id}"',)

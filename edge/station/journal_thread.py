@@ -49,6 +49,7 @@ _JOURNALLED_PASSES = (Cause.ABSENT, Cause.UNANNOUNCED, Cause.POSITION_LOST)
 class _PartItem:
     verdict: Verdict
     triggered_ns: int
+    bundle: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,14 @@ class JournalWriter:
         """Start the thread."""
         self._thread.start()
 
+    def use_bundle(self, bundle: str) -> None:
+        """Name this bundle in the verdicts from now on. Any thread."""
+        self._bundle = bundle
+
     def put_verdict(self, verdict: Verdict, triggered_ns: int) -> None:
         """Journal a verdict. Never waits for the disk."""
         self.register.record_verdict(verdict.part_id, verdict.decision)
-        self._put(_PartItem(verdict, triggered_ns))
+        self._put(_PartItem(verdict, triggered_ns, self._bundle))
 
     def put_actuation(self, actuated: Actuated) -> None:
         """Journal the ejector's action on a part. Never waits for the disk.
@@ -284,7 +289,7 @@ class JournalWriter:
         if isinstance(item, ReadyEvent):
             return item
         if isinstance(item, _PartItem):
-            return part_event(self._station, self._bundle, item.verdict, item.triggered_ns)
+            return part_event(self._station, item.bundle, item.verdict, item.triggered_ns)
         if isinstance(item, _MarkItem):
             if isinstance(item.mark, Mark):
                 return mark_event(self._station, item.mark, item.picture)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 8 << 10
 """A longer message is refused."""
 
+SERVER_PATH = "/bundles/v1"
+"""The path of bundles on the server: GET SERVER_PATH/FILE, with ranges (RFC 9110, section 14)."""
+
 MAX_BODY_CHARS = 4096
 """Most characters of the signed text."""
 
