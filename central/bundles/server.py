@@ -1,8 +1,8 @@
 """The HTTPS server from which stations download bundles, each with its own certificate.
 
-``GET /bundles/SHA256.outfeed`` returns a file, or a range of it. A station gets every bundle whose
-SHA-256 it knows: it learns it from its signed desired state, and checks the bundle itself. There
-is no list. So the server needs no database.
+``GET /bundles/v1/SHA256.outfeed`` returns a file, or a range of it. A station gets every bundle
+whose SHA-256 it knows: it learns it from its signed desired state, and checks the bundle itself.
+There is no list. So the server needs no database.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from central.station_server import (
     port_error,
 )
 from edge.bundle import SUFFIX
+from edge.updates.desired import SERVER_PATH
 
 _log = logging.getLogger(__name__)
 
-PREFIX = "/bundles/"
+PREFIX = f"{SERVER_PATH}/"
 MAX_PER_STATION = 2
 """Downloads of one station at a time, so that one station cannot occupy all connections."""
 
