@@ -17,7 +17,7 @@ from central.store.updates import UpdateReport, read_latest
 _log = logging.getLogger(__name__)
 
 _PROGRAM = Actor("outfeed-central", "program")
-_FIXED = ("waiting", "pinned", "expired", "replaced")
+_FIXED = ("waiting", "pinned", "replaced")
 """States that no report changes."""
 
 
@@ -56,6 +56,7 @@ def _advance(database: Database, number: int, now_us: int) -> bool:
         if found is None:
             return False
         _take_reports(change, number)
+        _expire(change, number)
         if found.state == "running":
             _step(change, found)
     for entry in change.entries:
@@ -68,7 +69,7 @@ def _has_changes(connection: Connection, number: int, now_us: int) -> bool:
     found = find_rollout(connection, number)
     assert found is not None
     stations = read_rollout_stations(connection, number)
-    if _fresh(connection, stations):
+    if _fresh(connection, stations) or any(_is_expired(each, now_us) for each in stations):
         return True
     if found.state != "running":
         return False
@@ -108,6 +109,24 @@ def _take_reports(change: AuditedChange, number: int) -> None:
                 reported_us=report.received_us,
             )
         )
+
+
+def _is_expired(station: RolloutStation, now_us: int) -> bool:
+    """Return whether a station can no longer begin: it reported nothing in time."""
+    return station.state == "released" and station.expires_us <= now_us
+
+
+def _expire(change: AuditedChange, number: int) -> None:
+    table = rollout_stations.c
+    change.connection.execute(
+        update(rollout_stations)
+        .where(
+            table.rollout_id == number,
+            table.state == "released",
+            table.expires_us <= change.now_us,
+        )
+        .values(state="expired", reason="the station reported nothing in time")
+    )
 
 
 def _step(change: AuditedChange, found: Rollout) -> None:
