@@ -103,6 +103,7 @@ async def _checked(request: Request, caller: Annotated[Caller, Depends(_logged_i
             field = (await request.form()).get(CSRF_FIELD, "")
             given = field if isinstance(field, str) else ""
         if not hmac.compare_digest(given.encode(), caller.csrf.encode()):
+            await request.close()
             raise HTTPException(403, "the form is out of date: load the page again")
     return caller
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
@@ -12,15 +11,7 @@ from central.web.access import MAX_FORM_BYTES, check_length
 from edge.bundle import MAX_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedFile:
-    """A file, and the texts of its form."""
-
-    data: bytes
-    texts: dict[str, str]
-
-
-async def read_file_form(request: Request) -> UploadedFile:
+async def read_file_form(request: Request) -> bytes:
     """Return the file of a form, from its field ``file``.
 
     Raises HTTPException 411 and 413 for the length, 415 for another kind of body, and 422 where
@@ -30,12 +21,13 @@ async def read_file_form(request: Request) -> UploadedFile:
     if kind != "multipart/form-data":
         raise HTTPException(415, "expected a form with a file (multipart/form-data)")
     check_length(request, MAX_FORM_BYTES)
-    form = await request.form(max_files=1, max_fields=20)
-    found = form.get("file")
-    if not isinstance(found, UploadFile) or not found.size:
-        raise HTTPException(422, "file: choose a file")
-    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    return UploadedFile(await found.read(), texts)
+    try:
+        found = (await request.form(max_files=1, max_fields=20)).get("file")
+        if not isinstance(found, UploadFile) or not found.size:
+            raise HTTPException(422, "file: choose a file")
+        return await found.read()
+    finally:
+        await request.close()  # the file, which a form keeps on the disk
 
 
 async def read_body(request: Request) -> bytes:
@@ -47,7 +39,7 @@ async def read_body(request: Request) -> bytes:
     return await request.body()
 
 
-FileForm = Annotated[UploadedFile, Depends(read_file_form)]
+FileForm = Annotated[bytes, Depends(read_file_form)]
 """The parameter of a route that takes a form with a file."""
 
 FileBody = Annotated[bytes, Depends(read_body)]

@@ -53,9 +53,9 @@ def make_bundle_pages(context: WebContext) -> APIRouter:
         return _page(context, caller)
 
     @router.post("/bundles", include_in_schema=False, response_class=HTMLResponse)
-    def upload_on_page(caller: Uploads, form: FileForm) -> Response:
+    def upload_on_page(caller: Uploads, data: FileForm) -> Response:
         try:
-            _upload(context, caller, form.data)
+            _upload(context, caller, data)
         except HTTPException as error:
             return _page(context, caller, str(error.detail), error.status_code)
         return see_other("/bundles")

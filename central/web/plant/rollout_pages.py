@@ -82,12 +82,12 @@ def _add_rollout(router: APIRouter, context: WebContext) -> None:
         return _page(context, caller, number)
 
     @router.post("/rollouts/{number}/signed")
-    def signed_on_page(caller: Releases, number: RowNumber, form: FileForm) -> Response:
+    def signed_on_page(caller: Releases, number: RowNumber, data: FileForm) -> Response:
         return _on_page(
             context,
             caller,
             number,
-            lambda c: take_signatures(c, number, read_signed_rollout(form.data)),
+            lambda c: take_signatures(c, number, read_signed_rollout(data)),
         )
 
 
