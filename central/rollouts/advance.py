@@ -9,6 +9,7 @@ from sqlalchemy import Connection, or_, select, update
 from central.access.audit import Actor, AuditedChange
 from central.rollouts.progress import overdue, progress_of, step_cohort
 from central.rollouts.release import release_cohort
+from central.rollouts.rows import set_rollout
 from central.store.database import Database
 from central.store.rollout_tables import rollout_stations, rollouts
 from central.store.rollouts import Rollout, RolloutStation, find_rollout, read_rollout_stations
@@ -148,14 +149,10 @@ def _step(change: AuditedChange, found: Rollout) -> None:
         stations = read_rollout_stations(change.connection, found.number)
     step = step_cohort(progress_of(found, stations))
     if step.action == "pause":
-        _set(change, found.number, state="paused", reason=step.fault)
+        set_rollout(change.connection, found.number, state="paused", reason=step.fault)
         change.record("rollout.paused", str(found.number), {"reason": step.fault})
     elif step.action == "advance" and found.released < found.cohorts:
         release_cohort(change, found.number, found.released)
     elif step.action == "advance":
-        _set(change, found.number, state="done", ended_us=change.now_us)
+        set_rollout(change.connection, found.number, state="done", ended_us=change.now_us)
         change.record("rollout.done", str(found.number))
-
-
-def _set(change: AuditedChange, number: int, **values: object) -> None:
-    change.connection.execute(update(rollouts).where(rollouts.c.id == number).values(**values))

@@ -78,14 +78,14 @@ def progress_of(
 
 @dataclass(frozen=True, slots=True)
 class CohortStep:
-    """What follows for a rollout. fault: the reason for a pause."""
+    """The next step of a rollout. fault: the reason for a pause."""
 
     action: Literal["wait", "advance", "pause"]
     fault: str = ""
 
 
 def step_cohort(stations: Sequence[StationProgress]) -> CohortStep:
-    """Return what follows from the stations of all released cohorts.
+    """Return the next step, from the stations of all released cohorts.
 
     The first failure pauses. The next cohort follows when every station is done or left out, and at
     least one has accepted the bundle.

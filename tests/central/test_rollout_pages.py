@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from central.__main__ import main
-from central.alarms.service import AlarmService
-from central.collector.collector import Collector
-from central.collector.desired import DesiredPublisher
-from central.config.alarms import AlarmsConfig
-from central.config.sections import BrokerConfig, CollectorConfig, RetentionConfig
 from central.rollouts.advance import advance_rollouts
 from central.store.database import Database
 from central.store.registry import Registry
@@ -24,10 +17,6 @@ from central.store.writer import BatchWriter
 from central.web.app import LOCAL_WEB
 from edge.__main__ import main as outfeed
 from edge.bundle.keys import write_key_pair
-from edge.events.payload import Topics
-from edge.updates.desired import read_desired
-from edge.uplink.client import make_client
-from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.support.bundles import bundle_bytes
 from tests.support.central_access import (
     app_of,
@@ -36,11 +25,18 @@ from tests.support.central_access import (
     fast_database,
     log_in_as,
 )
-from tests.support.central_events import PREFIX, now_us, status
-from tests.support.keys import OTHER_KEY, TRUST
-from tests.support.rollouts import Reporter, folder_of, sign, stations_of
-
-FILE = {"content-type": "application/octet-stream"}
+from tests.support.central_events import PREFIX, now_us
+from tests.support.keys import OTHER_KEY
+from tests.support.rollouts import (
+    FILE,
+    Reporter,
+    folder_of,
+    post_bundle,
+    rollout_body,
+    signed_bundle,
+    start_by_api,
+    stations_of,
+)
 
 
 @pytest.fixture
@@ -66,20 +62,11 @@ def key(tmp_path: Path) -> Path:
     return write_key_pair(tmp_path / "operator")[0]
 
 
-def upload(browser: TestClient, data: bytes) -> Any:
-    return browser.post("/api/bundles", content=data, headers=FILE)
-
-
-def body(*cohorts: list[str], bundle: int | None = 1, **changes: Any) -> dict[str, Any]:
-    small = {"shadow_parts": 10, "shadow_rejects": 1, "probation_parts": 10}
-    return {"bundle": bundle, "cohorts": list(cohorts), **small, **changes}
-
-
 def test_a_rollout_through_the_pages(
     app: Any, database: Database, quality: TestClient, key: Path, tmp_path: Path
 ) -> None:
     """Upload, plan, sign on the command line, upload the signatures, start, accept."""
-    data = bundle_bytes()
+    data = signed_bundle()
     files = {"file": ("dark-spots.outfeed", data)}
     assert quality.post("/bundles", files=files).headers["location"] == "/bundles"
     assert "dark-spots-1.0-" in quality.get("/bundles").text
@@ -131,7 +118,7 @@ def test_a_rollout_through_the_pages(
 def test_a_wrong_form_shows_its_fault(
     quality: TestClient, form: dict[str, str], reason: str
 ) -> None:
-    assert upload(quality, bundle_bytes()).status_code == 201
+    assert post_bundle(quality, signed_bundle()).status_code == 201
     answer = quality.post("/rollouts", data={"bundle": "1", **form})
     assert answer.status_code == 422
     assert reason in answer.text
@@ -139,7 +126,7 @@ def test_a_wrong_form_shows_its_fault(
 
 
 def test_the_choices_of_the_form(quality: TestClient, database: Database) -> None:
-    upload(quality, bundle_bytes())
+    post_bundle(quality, signed_bundle())
     form = {
         "bundle": "1",
         "place": "Ulm",
@@ -179,21 +166,21 @@ def test_the_choices_of_the_form(quality: TestClient, database: Database) -> Non
 
 
 def test_uploads_are_checked_before_they_are_stored(quality: TestClient, app: Any) -> None:
-    data = bundle_bytes()
+    data = signed_bundle()
     for wrong, reason in (
         (data[:-1], "the bundle is damaged, altered or not a bundle"),
         (bundle_bytes(key=None), "the bundle is unsigned"),
         (bundle_bytes(key=OTHER_KEY), "the bundle is signed by key"),
     ):
-        answer = upload(quality, wrong)
+        answer = post_bundle(quality, wrong)
         assert answer.status_code == 422
         assert reason in answer.json()["detail"]
         page = quality.post("/bundles", files={"file": ("x", wrong)})
         assert page.status_code == 422
         assert reason in page.text
     assert quality.get("/api/bundles").json() == []
-    assert upload(quality, data).json() == {"number": 1}
-    assert "is stored already" in upload(quality, data).json()["detail"]
+    assert post_bundle(quality, data).json() == {"number": 1}
+    assert "is stored already" in post_bundle(quality, data).json()["detail"]
     (listed,) = quality.get("/api/bundles").json()
     assert listed["bundle_id"].startswith("dark-spots-1.0-")
     # What is no upload at all.
@@ -211,7 +198,7 @@ def test_uploads_are_checked_before_they_are_stored(quality: TestClient, app: An
 
 def test_the_token_of_a_form_with_a_file_is_checked(quality: TestClient, app: Any) -> None:
     token = quality.headers.pop("x-csrf-token")
-    files = {"file": ("x", bundle_bytes())}
+    files = {"file": ("x", signed_bundle())}
     assert quality.post("/bundles", files=files).status_code == 403
     assert quality.post("/bundles", files=files, data={"csrf": token}).status_code == 303
     # The body of a person without the permission is not read.
@@ -226,19 +213,19 @@ def test_the_token_of_a_form_with_a_file_is_checked(quality: TestClient, app: An
 
 def test_a_system_without_a_folder_takes_no_bundles(database: Database) -> None:
     browser = client_for(app_of(database, LOCAL_WEB))
-    answer = upload(browser, bundle_bytes())
+    answer = post_bundle(browser, signed_bundle())
     assert answer.status_code == 422
     assert "bundles.path is missing" in answer.json()["detail"]
     assert "has no folder of bundles" in browser.get("/bundles").text
 
 
 def test_roles_and_scopes(app: Any, quality: TestClient, database: Database) -> None:
-    upload(quality, bundle_bytes())
-    whole = quality.post("/api/rollouts", json=body(["alpha"], ["gamma"])).json()["number"]
-    ulm = quality.post("/api/rollouts", json=body(["alpha"], ["beta"])).json()["number"]
+    post_bundle(quality, signed_bundle())
+    whole = quality.post("/api/rollouts", json=rollout_body(["alpha"], ["gamma"])).json()["number"]
+    ulm = quality.post("/api/rollouts", json=rollout_body(["alpha"], ["beta"])).json()["number"]
     line = log_in_as(app, "quality-line")  # press: alpha
     plant = log_in_as(app, "quality-plant")  # Ulm: alpha, beta
-    assert upload(plant, bundle_bytes(version="2.0")).status_code == 403
+    assert post_bundle(plant, signed_bundle("2.0")).status_code == 403
     # A rollout is seen by who sees one of its stations, and only those of them.
     assert [each["number"] for each in line.get("/api/rollouts").json()] == [ulm, whole]
     one = line.get(f"/api/rollouts/{whole}").json()
@@ -251,17 +238,17 @@ def test_roles_and_scopes(app: Any, quality: TestClient, database: Database) -> 
             assert answer.status_code == 403, step
             assert "has stations of other lines" in answer.json()["detail"]
         assert each.get(f"/api/rollouts/{whole}/unsigned").status_code == 403
-    saw = quality.post("/api/rollouts", json=body(["gamma"])).json()["number"]
+    saw = quality.post("/api/rollouts", json=rollout_body(["gamma"])).json()["number"]
     assert line.get(f"/api/rollouts/{saw}").status_code == 404
     assert line.post(f"/api/rollouts/{saw}/end", json={"reason": "x"}).status_code == 404
-    answer = plant.post("/api/rollouts", json=body(["alpha"], ["gamma"]))
+    answer = plant.post("/api/rollouts", json=rollout_body(["alpha"], ["gamma"]))
     assert answer.status_code == 422
     assert "'gamma': there is no station with this name" in answer.json()["detail"]
-    assert plant.post("/api/rollouts", json=body(["alpha"], ["beta"])).status_code == 201
+    assert plant.post("/api/rollouts", json=rollout_body(["alpha"], ["beta"])).status_code == 201
     assert "Ulm/press" in line.get("/rollouts").text
     assert "all stations" not in line.get("/rollouts").text
     # Production may stop a rollout, and nothing else.
-    running = _running(quality, database)
+    running = start_by_api(quality, database)
     production = log_in_as(app, "production-everywhere")
     assert production.post(f"/rollouts/{running}/pause", data={"reason": "!"}).status_code == 303
     assert production.post(f"/rollouts/{running}/resume", data={"reason": "!"}).status_code == 403
@@ -270,20 +257,9 @@ def test_roles_and_scopes(app: Any, quality: TestClient, database: Database) -> 
     assert management.post(f"/rollouts/{running}/pause", data={"reason": "!"}).status_code == 403
 
 
-def _running(browser: TestClient, database: Database, *cohorts: list[str]) -> int:
-    names = cohorts or (["alpha"], ["beta"])
-    number = int(browser.post("/api/rollouts", json=body(*names)).json()["number"])
-    signed = json.loads(sign(database, number).model_dump_json())
-    answer = browser.post(f"/api/rollouts/{number}/signed", json=signed)
-    assert answer.status_code == 200, answer.text
-    if len(names) > 1:
-        assert browser.post(f"/api/rollouts/{number}/start").status_code == 200
-    return number
-
-
 def test_steps_by_page_and_api_change_the_state(quality: TestClient, database: Database) -> None:
-    upload(quality, bundle_bytes())
-    number = _running(quality, database)
+    post_bundle(quality, signed_bundle())
+    number = start_by_api(quality, database)
     path = f"/rollouts/{number}"
 
     def state() -> str:
@@ -319,8 +295,8 @@ def test_steps_by_page_and_api_change_the_state(quality: TestClient, database: D
 def test_all_at_once_needs_a_second_person(
     app: Any, quality: TestClient, database: Database
 ) -> None:
-    upload(quality, bundle_bytes())
-    number = _running(quality, database, ["alpha", "beta", "gamma", "delta"])
+    post_bundle(quality, signed_bundle())
+    number = start_by_api(quality, database, ["alpha", "beta", "gamma", "delta"])
     assert quality.post(f"/rollouts/{number}/start").status_code == 422
     answer = quality.post(f"/rollouts/{number}/at-once", data={"reason": ""})
     assert answer.status_code == 422
@@ -337,170 +313,3 @@ def test_all_at_once_needs_a_second_person(
         f"/api/rollouts/{number}/at-once", json={"reason": "x"}
     )
     assert answer.status_code == 403
-
-
-def test_a_revert_raises_an_alarm_and_ends_with_the_next_bundle(
-    quality: TestClient, database: Database
-) -> None:
-    upload(quality, bundle_bytes())
-    number = _running(quality, database)
-    desired = stations_of(database, number)["alpha"].desired_id
-    writer, reporter = BatchWriter(database, Registry(), prefix=PREFIX), Reporter()
-    clock = [now_us()]
-    alarms = AlarmService(
-        database, AlarmsConfig(), disk=None, certificates=(), now_us=lambda: clock[0]
-    )
-
-    def open_alarms() -> list[tuple[str, str, str]]:
-        for _ in range(2):
-            clock[0] += 150_000_000
-            alarms.evaluate()
-        found = [each["alarm"] for each in quality.get("/api/alarms").json()]
-        return [
-            (one["rule"], one["severity"], one["message"])
-            for one in found
-            if one["rule"] == "update"
-        ]
-
-    assert open_alarms() == []
-    writer.write([reporter.report("alpha", desired, "reverted", reason="UNKNOWN rate of 4 %")])
-    text = "bundle dark-spots 1.0 was reverted: UNKNOWN rate of 4 %"
-    assert open_alarms() == [("update", "critical", text)]
-    writer.write([reporter.report("alpha", desired, "accepted")])
-    assert open_alarms() == []
-    writer.write([reporter.report("alpha", desired, "refused", reason="no space")])
-    assert open_alarms() == [("update", "warning", "bundle dark-spots 1.0 was refused: no space")]
-
-
-def test_hostile_reports_are_shown_as_text(quality: TestClient, database: Database) -> None:
-    evil = "<script>alert(1)</script>"
-    writer, reporter = BatchWriter(database, Registry(), prefix=PREFIX), Reporter()
-    make = reporter.report
-    writer.write(
-        [
-            make("alpha", "0" * 32, "refused", reason=evil, name=evil, running=evil, version=evil),
-            make("alpha", evil, "refused", revision=1 << 70),
-            make("alpha", "0" * 32, "refused", reason="\x00" * 3, sha256=evil),
-            make("alpha", "0" * 32, "nonsense"),
-        ]
-    )
-    page = quality.get("/stations/alpha/updates")
-    assert page.status_code == 200
-    assert evil not in page.text
-    assert "&lt;script&gt;" in page.text
-    assert evil not in quality.get("/fleet").text
-    assert len(quality.get("/api/stations/alpha/updates").json()) == 2
-
-
-def test_the_message_is_published_again_for_a_station_that_connects(
-    quality: TestClient, database: Database
-) -> None:
-    sent: list[tuple[str, bytes]] = []
-    clock = [now_us()]
-
-    def publish(topic: str, payload: bytes) -> bool:
-        sent.append((topic, payload))
-        return True
-
-    def make() -> DesiredPublisher:
-        return DesiredPublisher(database, publish, prefix=PREFIX, now_us=lambda: clock[0])
-
-    publisher = make()
-    assert publisher.publish_due(0.0) == 0
-    upload(quality, bundle_bytes())
-    number = _running(quality, database)
-    assert publisher.publish_due(2.0) == 1
-    assert publisher.publish_due(4.0) == 0
-    publisher.add_stations(["alpha", "beta"])  # nothing was ever published to beta
-    assert publisher.publish_due(4.0) == 1
-    quality.post(f"/rollouts/{number}/end", data={"reason": "x"})
-    assert publisher.publish_due(6.0) == 1
-    assert {topic for topic, _ in sent} == {"outfeed/v1/alpha/desired"}
-    assert read_desired(sent[0][1]).read().station == "alpha"
-    assert [payload for _, payload in sent[1:]] == [sent[0][1], b""]
-    # One that has just started removes what an earlier one may have left.
-    later = make()
-    later.add_stations(["alpha"])
-    assert later.publish_due(0.0) == 1
-    assert sent[-1][1] == b""
-
-
-@needs_mosquitto
-def test_a_broker_that_lost_everything_gets_the_messages_again(
-    quality: TestClient, database: Database, tmp_path: Path
-) -> None:
-    upload(quality, bundle_bytes())
-    _running(quality, database)
-    retained: list[bytes] = []
-    with ExitStack() as stack:
-        broker = stack.enter_context(Mosquitto(tmp_path / "broker"))
-        config = station_config(tmp_path / "state", port=broker.port)
-        collector = Collector(
-            database,
-            BrokerConfig(kind="external", port=broker.port, retry_max_s=0.2).connection(),
-            CollectorConfig(),
-            RetentionConfig(),
-        )
-        stack.callback(collector.close)
-        collector.start()
-
-        def read() -> bool:
-            """Read the retained message anew."""
-            retained.clear()
-            listener = make_client(config.uplink, "listener", clean_session=True)
-            listener.on_message = lambda *each: retained.append(bytes(each[2].payload))
-            try:
-                listener.connect(config.uplink.host, config.uplink.port)
-                listener.subscribe(Topics("alpha").desired, qos=1)
-                listener.loop_start()
-                wait_for(lambda: retained, "a message", 1)
-            except (AssertionError, OSError):
-                return False
-            finally:
-                listener.loop_stop()
-                listener.disconnect()
-            return True
-
-        wait_for(read, "the desired state", 60)
-        first = retained[0]
-        broker.stop()
-        broker.start()  # without a disk
-        assert collector.connection.wait_subscribed(30)
-        station = make_client(config.uplink, "alpha", clean_session=True)
-        wait_for(lambda: collector.connection.is_subscribed, "the collector", 30)
-        station.connect(config.uplink.host, config.uplink.port)
-        station.loop_start()
-        stack.callback(station.loop_stop)
-        message = status("alpha")
-
-        def connects() -> bool:
-            station.publish(message.topic, message.payload, qos=1)
-            return read()
-
-        wait_for(connects, "the desired state again", 60)
-        assert retained[0] == first
-
-
-def test_bundles_are_added_and_listed_on_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = tmp_path / "central.toml"
-    config.write_text(f'[bundles]\npath = "bundles"\nkeys = ["{TRUST}"]\n')
-    bundle = tmp_path / "x.outfeed"
-    bundle.write_bytes(bundle_bytes())
-    options = ("--config", str(config))
-    assert main(["--quiet", "bundle", "add", str(bundle), *options]) == 0
-    assert capsys.readouterr().out.startswith("dark-spots-1.0-")
-    assert main(["--quiet", "bundle", "list", *options]) == 0
-    assert capsys.readouterr().out.startswith("1\tdark-spots-1.0-")
-    for words, status_, reason in (
-        (["add", str(bundle), *options], 2, "is stored already"),
-        (["add", str(tmp_path / "none"), *options], 2, "cannot be read: No such file"),
-        (["add", str(config), *options], 1, "is damaged, altered or not a bundle"),
-        (["add", str(bundle)], 78, "bundles.path: is missing"),
-        (["serve"], 78, "bundles.path: is missing"),
-    ):
-        assert main(["--quiet", "bundle", *words]) == status_
-        line = capsys.readouterr().err
-        assert reason in line
-        assert line.count("\n") == 1

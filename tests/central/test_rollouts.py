@@ -2,128 +2,50 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from central.access.audit import audited
-from central.bundles.folder import BundleFolder
 from central.bundles.uploads import record_removal
 from central.rollouts.advance import advance_rollouts
 from central.rollouts.changes import (
-    MAX_OPEN,
-    RolloutTerms,
     end_rollout,
     pause_rollout,
     pin_station,
     resume_rollout,
     set_aside,
     start_rollout,
-    take_signatures,
     unpin_station,
 )
+from central.rollouts.planning import MAX_OPEN, RolloutTerms
 from central.rollouts.progress import FAILED
+from central.rollouts.signatures import take_signatures
 from central.store.bundles import StoredBundle
 from central.store.database import Database
 from central.store.rollout_tables import update_reports
-from central.store.rollouts import find_rollout, read_messages, read_rollouts, read_wanted
+from central.store.rollouts import read_messages, read_rollouts, read_wanted
 from central.store.updates import read_running
 from central.store.writer import BatchWriter
 from edge.errors import UsageError
 from edge.updates.desired import read_desired
-from edge.updates.plan import SignedRollout, add_signature, sign_plan
-from tests.support.central_access import CLI
-from tests.support.central_events import count, now_us
-from tests.support.commands import OPERATOR, SECOND_OPERATOR
+from tests.support.central_events import count
 from tests.support.rollouts import (
-    Reporter,
-    add_stations,
+    RolloutWorld,
     audit_texts,
     folder_of,
-    plan,
     sign,
     stations_of,
     upload,
 )
 
-HOUR_US = 3_600_000_000
-
-
-class World:
-    """A central system with four stations and one bundle."""
-
-    def __init__(self, database: Database, writer: BatchWriter, folder: BundleFolder) -> None:
-        self.database = database
-        self.writer = writer
-        self.folder = folder
-        self.clock_us = now_us()
-        self.reporter = Reporter()
-        add_stations(database, "a", "b", "c", "d")
-        self.bundle = upload(database, folder)
-
-    def change(self, step: Callable[..., None], *arguments: Any, **words: Any) -> None:
-        with audited(self.database, CLI, self.clock_us) as change:
-            step(change, *arguments, **words)
-
-    def plan(self, *cohorts: tuple[str, ...], **options: Any) -> int:
-        bundle = options.pop("bundle", self.bundle)
-        return plan(self.database, bundle, *(cohorts or (("a",), ("b", "c"), ("d",))), **options)
-
-    def signed(self, *cohorts: tuple[str, ...], **options: Any) -> int:
-        """A rollout that is signed, a microsecond after the one before."""
-        number = self.plan(*cohorts, **options)
-        self.clock_us += 1
-        self.change(take_signatures, number, sign(self.database, number, at_us=self.clock_us))
-        return number
-
-    def started(self, *cohorts: tuple[str, ...], **options: Any) -> int:
-        number = self.signed(*cohorts, **options)
-        self.change(start_rollout, number, at_once=len(cohorts) == 1)
-        return number
-
-    def tell(self, number: int, station: str, state: str, **changes: Any) -> None:
-        """A station reports, and the rollouts advance."""
-        desired = stations_of(self.database, number)[station].desired_id
-        if state == "accepted":
-            changes.setdefault("running", self.bundle.bundle_id)
-        self.writer.write([self.reporter.report(station, desired, state, **changes)])
-        self.advance()
-
-    def advance(self, hours: float = 0) -> int:
-        self.clock_us += round(hours * HOUR_US)
-        return advance_rollouts(self.database, self.clock_us)
-
-    def state(self, number: int) -> tuple[str, int]:
-        with self.database.read() as connection:
-            found = find_rollout(connection, number)
-        assert found is not None
-        return found.state, found.released
-
-    def reason(self, number: int) -> str:
-        with self.database.read() as connection:
-            found = find_rollout(connection, number)
-        assert found is not None
-        return found.reason
-
-    def states(self, number: int) -> str:
-        return " ".join(each.state for each in stations_of(self.database, number).values())
-
-    def published(self) -> dict[str, str]:
-        """The desired state that is retained for each station, by its id."""
-        with self.database.read() as connection:
-            found = read_messages(connection, self.clock_us)
-        return {name: read_desired(payload).desired_id for name, payload in found.items()}
-
 
 @pytest.fixture
-def world(database: Database, writer: BatchWriter, tmp_path: Path) -> World:
-    return World(database, writer, folder_of(tmp_path / "bundles"))
+def world(database: Database, writer: BatchWriter, tmp_path: Path) -> RolloutWorld:
+    return RolloutWorld(database, writer, folder_of(tmp_path / "bundles"))
 
 
-def test_a_rollout_goes_from_cohort_to_cohort_as_stations_accept(world: World) -> None:
+def test_a_rollout_goes_from_cohort_to_cohort_as_stations_accept(world: RolloutWorld) -> None:
     number = world.plan()
     assert world.state(number) == ("planned", 0)
     signed = sign(world.database, number)
@@ -161,7 +83,7 @@ def test_a_rollout_goes_from_cohort_to_cohort_as_stations_accept(world: World) -
 
 @pytest.mark.parametrize("state", ["reverted", "refused"])
 def test_the_first_failure_pauses_and_a_person_resumes_without_the_station(
-    world: World, state: str
+    world: RolloutWorld, state: str
 ) -> None:
     number = world.started()
     world.tell(number, "a", "accepted")
@@ -183,21 +105,21 @@ def test_the_first_failure_pauses_and_a_person_resumes_without_the_station(
     assert world.states(number) == "accepted accepted accepted accepted"
 
 
-def test_accepted_with_another_running_bundle_pauses(world: World) -> None:
+def test_accepted_with_another_running_bundle_pauses(world: RolloutWorld) -> None:
     number = world.started()
     world.tell(number, "a", "accepted", running="other-1.0-000000000000")
     assert world.state(number) == ("paused", 1)
     assert world.reason(number) == "a: accepted, but it runs other-1.0-000000000000"
 
 
-def test_a_revert_after_the_acceptance_pauses_what_still_runs(world: World) -> None:
+def test_a_revert_after_the_acceptance_pauses_what_still_runs(world: RolloutWorld) -> None:
     number = world.started()
     world.tell(number, "a", "accepted")
     world.tell(number, "a", "reverted", reason="an operator's word")
     assert world.state(number) == ("paused", 2)
 
 
-def test_reports_of_others_change_nothing(world: World) -> None:
+def test_reports_of_others_change_nothing(world: RolloutWorld) -> None:
     number = world.started()
     desired = stations_of(world.database, number)["a"].desired_id
     running = world.bundle.bundle_id
@@ -213,7 +135,7 @@ def test_reports_of_others_change_nothing(world: World) -> None:
     assert world.states(number) == "released waiting waiting waiting"
 
 
-def test_an_older_report_that_arrives_later_changes_nothing(world: World) -> None:
+def test_an_older_report_that_arrives_later_changes_nothing(world: RolloutWorld) -> None:
     number = world.started()
     desired = stations_of(world.database, number)["a"].desired_id
     old = world.reporter.report("a", desired, "shadow")
@@ -227,7 +149,9 @@ def test_an_older_report_that_arrives_later_changes_nothing(world: World) -> Non
     assert count(world.database, update_reports) == 2
 
 
-def test_an_offline_station_holds_its_cohort_until_a_person_sets_it_aside(world: World) -> None:
+def test_an_offline_station_holds_its_cohort_until_it_is_set_aside(
+    world: RolloutWorld,
+) -> None:
     number = world.started()
     world.tell(number, "a", "accepted")
     world.tell(number, "b", "accepted")
@@ -246,7 +170,9 @@ def test_an_offline_station_holds_its_cohort_until_a_person_sets_it_aside(world:
     assert world.states(number) == "accepted accepted accepted accepted"
 
 
-def test_a_silent_station_is_set_aside_by_itself_after_the_planned_hours(world: World) -> None:
+def test_a_silent_station_is_set_aside_after_the_planned_hours(
+    world: RolloutWorld,
+) -> None:
     number = world.started(("a",), ("b", "c"), ("d",), aside_hours=8)
     world.advance(hours=9)
     # The canary is the proof: without it nothing goes on.
@@ -264,7 +190,7 @@ def test_a_silent_station_is_set_aside_by_itself_after_the_planned_hours(world: 
     assert ("rollout.set_aside", detail) in audit_texts(world.database, "rollout.")
 
 
-def test_a_stuck_rollout_does_not_block_the_next_one(world: World) -> None:
+def test_a_stuck_rollout_does_not_block_the_next_one(world: RolloutWorld) -> None:
     """The newer one takes over what the older one has not released, and replaces what it has."""
     old = world.started()
     world.tell(old, "a", "accepted")  # b and c are released, d waits; b never answers
@@ -289,7 +215,7 @@ def test_a_stuck_rollout_does_not_block_the_next_one(world: World) -> None:
     assert world.state(new) == ("done", 2)
 
 
-def test_statements_that_were_signed_earlier_do_not_follow_later_ones(world: World) -> None:
+def test_statements_that_were_signed_earlier_do_not_follow_later_ones(world: RolloutWorld) -> None:
     first = world.signed()
     second = world.signed(("a",), ("b",))
     world.change(start_rollout, second)
@@ -302,7 +228,7 @@ def test_statements_that_were_signed_earlier_do_not_follow_later_ones(world: Wor
     assert world.states(second) == "replaced replaced"
 
 
-def test_a_pinned_station_is_left_out(world: World) -> None:
+def test_a_pinned_station_is_left_out(world: RolloutWorld) -> None:
     world.change(pin_station, "b", "it is measured this week")
     number = world.started()
     world.tell(number, "a", "accepted")
@@ -317,7 +243,7 @@ def test_a_pinned_station_is_left_out(world: World) -> None:
         world.change(pin_station, "x", "?")
 
 
-def test_a_rollout_is_paused_and_ended_by_a_person(world: World) -> None:
+def test_a_rollout_is_paused_and_ended_by_a_person(world: RolloutWorld) -> None:
     number = world.started()
     world.change(pause_rollout, number, "the night shift watches")
     world.tell(number, "a", "accepted")
@@ -343,7 +269,7 @@ def test_a_rollout_is_paused_and_ended_by_a_person(world: World) -> None:
         world.change(end_rollout, 99, "why")
 
 
-def test_one_cohort_needs_two_people(world: World) -> None:
+def test_one_cohort_needs_two_people(world: RolloutWorld) -> None:
     number = world.signed(("a", "b", "c", "d"))
     with pytest.raises(UsageError, match="is a request for two people"):
         world.change(start_rollout, number)
@@ -351,7 +277,7 @@ def test_one_cohort_needs_two_people(world: World) -> None:
     assert set(world.published()) == {"a", "b", "c", "d"}
 
 
-def test_two_people_release_the_rest_of_a_running_one(world: World) -> None:
+def test_two_people_release_the_rest_of_a_running_one(world: RolloutWorld) -> None:
     number = world.started()
     world.tell(number, "a", "accepted")
     world.change(start_rollout, number, at_once=True)
@@ -361,7 +287,7 @@ def test_two_people_release_the_rest_of_a_running_one(world: World) -> None:
     assert world.state(number) == ("done", 3)
 
 
-def test_a_rollout_without_a_bundle_ends_trials(world: World) -> None:
+def test_a_rollout_without_a_bundle_ends_trials(world: RolloutWorld) -> None:
     number = world.started(("a",), ("b",), bundle=None)
     with world.database.read() as connection:
         (payload,) = read_messages(connection, world.clock_us).values()
@@ -371,7 +297,7 @@ def test_a_rollout_without_a_bundle_ends_trials(world: World) -> None:
     assert world.state(number) == ("done", 2)
 
 
-def test_expired_statements_are_not_published_and_pause(world: World) -> None:
+def test_expired_statements_are_not_published_and_pause(world: RolloutWorld) -> None:
     number = world.started()  # valid for two days
     world.advance(hours=49)
     assert world.published() == {}
@@ -388,59 +314,6 @@ def test_expired_statements_are_not_published_and_pause(world: World) -> None:
     assert "expired" in FAILED
 
 
-def _changed(signed: SignedRollout, **changes: Any) -> SignedRollout:
-    """The file with the text of its first statement changed after the signature."""
-    first = signed.statements[0]
-    body = json.dumps({**json.loads(first.body), **changes})
-    altered = first.model_copy(update={"body": body})
-    return signed.model_copy(update={"statements": (altered, *signed.statements[1:])})
-
-
-def test_signatures_fit_the_plan_or_are_one_line(world: World, database: Database) -> None:
-    number, other = world.plan(), world.plan(("a",), ("b",))
-    good = sign(database, number)
-    cases = [
-        (sign(database, other), f"the file is of rollout {other}, not of {number}"),
-        (_changed(good, allow_downgrade=True), "'allow_downgrade' is not as in the plan"),
-        (_changed(good, bundle=None), "'bundle' is not as in the plan"),
-        (_changed(good, plant="Ulm"), "'plant' is not as in the plan"),
-        (_changed(good, station="z"), "has station 'z', which is not in the rollout"),
-        (
-            good.model_copy(update={"statements": (good.statements[0], *good.statements)}),
-            "has station 'a' twice",
-        ),
-        (
-            _changed(good, expires=json.loads(good.statements[0].body)["expires"] + 1),
-            "does not fit",
-        ),
-        (_changed(good, output=1), "the signed text is no desired state"),
-        (good.model_copy(update={"statements": good.statements[:-1]}), "lacks station 'd'"),
-        (sign(database, number, at_us=now_us() - 72 * HOUR_US), "has expired"),
-    ]
-    for signed, reason in cases:
-        with pytest.raises(UsageError, match=reason) as caught:
-            world.change(take_signatures, number, signed)
-        assert "\n" not in str(caught.value)
-        assert world.state(number) == ("planned", 0)
-        with pytest.raises(UsageError, match="expected signed"):
-            world.change(start_rollout, number)
-    assert {each.desired_id for each in stations_of(database, number).values()} == {""}
-
-
-def test_a_second_signature_replaces_the_first_file(world: World, database: Database) -> None:
-    number = world.plan()
-    first = sign(database, number)
-    world.change(take_signatures, number, first)
-    world.change(take_signatures, number, add_signature(first, SECOND_OPERATOR))
-    with database.read() as connection:
-        found = find_rollout(connection, number)
-    assert found is not None
-    assert len(found.keys.split()) == 2
-    world.change(start_rollout, number)
-    with pytest.raises(UsageError, match="takes no more signatures"):
-        world.change(take_signatures, number, first)
-
-
 @pytest.mark.parametrize(
     ("cohorts", "options", "reason"),
     [
@@ -454,13 +327,13 @@ def test_a_second_signature_replaces_the_first_file(world: World, database: Data
     ],
 )
 def test_a_wrong_plan_is_one_line(
-    world: World, cohorts: Any, options: dict[str, Any], reason: str
+    world: RolloutWorld, cohorts: Any, options: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(UsageError, match=reason):
         world.plan(*cohorts, **options)
 
 
-def test_a_bundle_that_is_needed_is_not_removed(world: World, database: Database) -> None:
+def test_a_bundle_that_is_needed_is_not_removed(world: RolloutWorld, database: Database) -> None:
     number = world.started(("a",), ("b",))
     with pytest.raises(UsageError, match="is part of a rollout"):
         world.change(record_removal, world.bundle.number)
@@ -476,14 +349,14 @@ def test_a_bundle_that_is_needed_is_not_removed(world: World, database: Database
     assert upload(database, world.folder).number == world.bundle.number
 
 
-def test_there_is_a_limit_of_open_rollouts(world: World) -> None:
+def test_there_is_a_limit_of_open_rollouts(world: RolloutWorld) -> None:
     for _ in range(MAX_OPEN):
         world.plan(("a",))
     with pytest.raises(UsageError, match=f"{MAX_OPEN} rollouts are open already"):
         world.plan(("a",))
 
 
-def test_many_processes_advance_one_rollout_once(world: World, database: Database) -> None:
+def test_many_processes_advance_one_rollout_once(world: RolloutWorld, database: Database) -> None:
     import threading
 
     number = world.started()
@@ -507,26 +380,3 @@ def test_many_processes_advance_one_rollout_once(world: World, database: Databas
     assert world.state(number) == ("running", 2)
     released = audit_texts(database, "rollout.released")
     assert [each[1]["cohort"] for each in released] == [1, 2]
-
-
-def test_the_plan_names_plant_and_line_where_a_statement_can(world: World) -> None:
-    from central.access.places import add_line, add_plant, assign_station
-
-    with audited(world.database, CLI, now_us()) as change:
-        add_plant(change, "Ulm")
-        add_line(change, "Ulm", "press")
-        add_line(change, "Ulm", "Linie 7 ä")
-        assign_station(change, "a", "Ulm", "press")
-        assign_station(change, "b", "Ulm", "Linie 7 ä")
-    number = world.plan(("a",), ("b", "c"))
-    with world.database.read() as connection:
-        from central.rollouts.changes import unsigned_plan
-
-        found = unsigned_plan(connection, number)
-    assert [(each.station, each.plant, each.line) for each in found.stations] == [
-        ("a", "Ulm", "press"),
-        ("b", "Ulm", ""),
-        ("c", "", ""),
-    ]
-    signed = sign_plan(found, OPERATOR, now_us())
-    assert signed.statements[0].read().line == "press"

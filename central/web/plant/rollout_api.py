@@ -14,21 +14,23 @@ from central.access.caller import Caller
 from central.access.permissions import Permission
 from central.rollouts.actions import ALL_REQUESTS, ROLLOUT_AT_ONCE
 from central.rollouts.changes import (
-    MAX_COHORTS,
-    RolloutTerms,
-    RolloutWish,
     end_rollout,
-    get_rollout,
     pause_rollout,
     pin_station,
-    plan_rollout,
     resume_rollout,
     set_aside,
     start_rollout,
-    take_signatures,
     unpin_station,
+)
+from central.rollouts.planning import (
+    MAX_COHORTS,
+    RolloutTerms,
+    RolloutWish,
+    plan_rollout,
     unsigned_plan,
 )
+from central.rollouts.rows import get_rollout
+from central.rollouts.signatures import take_signatures
 from central.store.rollouts import (
     Rollout,
     RolloutStation,

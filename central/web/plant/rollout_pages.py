@@ -14,16 +14,15 @@ from central.access.audit import AuditedChange
 from central.access.caller import Caller
 from central.access.permissions import Permission
 from central.rollouts.changes import (
-    RolloutTerms,
-    RolloutWish,
     end_rollout,
     pause_rollout,
     resume_rollout,
     set_aside,
     start_rollout,
-    take_signatures,
 )
 from central.rollouts.cohorts import Candidate, divide
+from central.rollouts.planning import RolloutTerms, RolloutWish
+from central.rollouts.signatures import take_signatures
 from central.store.bundles import read_bundles
 from central.store.place_stations import read_place_stations
 from central.store.rollouts import RolloutStation, read_pins, read_rollouts
