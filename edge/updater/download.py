@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import re
@@ -11,11 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edge.active_bundle import bundle_file, file_digest
 from edge.config.updates import UpdatesConfig
 from edge.config.uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.updates.desired import SERVER_PATH, DesiredBundle
-from edge.updates.files import bundle_file
 from edge.uplink.tls import explain_tls, tls_context
 
 _CHUNK_BYTES = 64 << 10
@@ -80,7 +79,7 @@ class Download:
         Raises DownloadError, RefusedDownloadError and CredentialsError.
         """
         if self.path.exists():
-            if _digest(self.path) == self._bundle.sha256:
+            if file_digest(self.path) == self._bundle.sha256:
                 return True
             self.path.unlink()
         self._check_space()
@@ -181,7 +180,9 @@ class Download:
 
     def _finish(self) -> None:
         """Compare the hash of what the disk has, and give the file its name."""
-        found = _digest(self._part)
+        with self._part.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        found = file_digest(self._part)
         if found != self._bundle.sha256:
             self._part.unlink()
             raise RefusedDownloadError(
@@ -194,13 +195,3 @@ class Download:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file, read from the disk where the system permits that."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

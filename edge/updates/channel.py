@@ -22,6 +22,9 @@ from edge.updates.desired import ProbationLimits
 SLOTS = 4
 """Frames that wait for the shadow at one time."""
 
+CHANNEL_VARIABLE = "OUTFEED_TRIAL_CHANNEL"
+"""The environment variable with the descriptor of the process's end."""
+
 _MAX_BYTES = 32 << 10
 
 
@@ -30,12 +33,12 @@ class _Message(BaseModel):
 
 
 class Hello(_Message):
-    """From the station: the first message. token: drawn at its start. base: id of the bundle that
-    it has loaded. probation: sha256 of the bundle on probation; empty: there is none."""
+    """From the station: the first message. token: drawn at its start. running: id of the bundle
+    that decides. probation: sha256 of the bundle on probation; empty: there is none."""
 
     kind: Literal["hello"] = "hello"
     token: str
-    base: str
+    running: str
     probation: str = ""
 
 

@@ -42,11 +42,20 @@ class ProbationWatch:
         self._compared = 0
 
     @property
+    def unknown_limit(self) -> float:
+        """Return the share of UNKNOWN parts beyond which the bundle is reverted."""
+        return self._limits.unknown
+
+    @property
     def is_complete(self) -> bool:
         """Return True when enough parts were decided."""
         return self.figures.parts >= self._limits.parts
 
-    def record(self, decision: Decision, inspect_ms: float | None) -> None:
+    def record_time(self, inspect_ms: float) -> None:
+        """Count the time of an inspection."""
+        self._times.add(inspect_ms * 1e3)
+
+    def record(self, decision: Decision) -> None:
         """Count a part. UNKNOWN: the bundle was late, or failed on the frame."""
         unknown = decision is Decision.UNKNOWN
         if len(self._recent) == _WINDOW:
@@ -60,8 +69,6 @@ class ProbationWatch:
             bundle_rejects=before.bundle_rejects + (decision is Decision.REJECT),
             unknown=before.unknown + unknown,
         )
-        if inspect_ms is not None:
-            self._times.add(inspect_ms * 1e3)
 
     def closed(self) -> TrialFigures:
         """Return the figures with the percentile."""
@@ -77,15 +84,15 @@ class ProbationWatch:
                 f"{self._recent_unknown} of the last {recent} parts are UNKNOWN, and the limit is "
                 f"{100 * self._limits.unknown:g} %"
             )
+        if self.figures.parts - self._compared < _EVERY:
+            return None
+        self._compared = self.figures.parts
         times = self._times.percentiles()
         if times.count >= _TIMED and times.p999_us / 1e3 > self._budget_ms:
             return (
                 f"the 99.9th percentile of its inspections is {times.p999_us / 1e3:.3g} ms, and "
                 f"line.budget_ms is {self._budget_ms:g}"
             )
-        if self.figures.parts - self._compared < _EVERY:
-            return None
-        self._compared = self.figures.parts
         return self._unpredicted()
 
     def _unpredicted(self) -> str | None:

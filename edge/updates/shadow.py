@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from edge.line.latency import Histogram
 from edge.records import Decision
 from edge.update_notes import TrialFigures
 from edge.updates.bounds import lower_bound, upper_bound
@@ -14,6 +15,7 @@ _CONFIDENCE = 0.95
 # A failure before the end needs more certainty, because it is examined after every part.
 _EARLY = 0.9999
 _KIND_REJECTS = 3  # so many rejects of a kind, all of them lost, are a lost kind
+_EVERY = 20  # parts between two comparisons of the shares
 _TIMED = 1000  # parts from which the 99.9th percentile is compared before the end
 
 
@@ -43,7 +45,8 @@ class ShadowCount:
         self.figures = figures
         self._limits = limits
         self._budget_ms = budget_ms
-        self._spent: list[float] = []
+        self._spent = Histogram()
+        self._compared = 0
         self._rejects: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
 
@@ -56,7 +59,7 @@ class ShadowCount:
         if is_reject:
             self._rejects[part.kind] += 1
             self._lost[part.kind] += lost
-        self._spent.append(part.spent_ms)
+        self._spent.add(part.spent_ms * 1e3)
         self.figures = replace(
             before,
             parts=before.parts + 1,
@@ -93,6 +96,9 @@ class ShadowCount:
             return _missed(figures)
         if (kind := self._lost_kind()) is not None:
             return kind
+        if figures.parts - self._compared < _EVERY:
+            return None
+        self._compared = figures.parts
         for count, total, limit, what in (
             (figures.new_rejects, figures.parts, limits.new_rejects, "only it rejects"),
             (figures.lost_rejects, figures.rejects, limits.lost_rejects, "only it passes"),
@@ -100,7 +106,7 @@ class ShadowCount:
         ):
             if lower_bound(count, total, _EARLY) > limit:
                 return f"{what} {count} of {total} parts, and the limit is {100 * limit:g} %"
-        return self._slow() if len(self._spent) >= _TIMED else None
+        return self._slow() if self._spent.percentiles().count >= _TIMED else None
 
     def fault(self) -> str | None:
         """Return the reason why the complete shadow failed; None: the bundle has passed it."""
@@ -139,9 +145,8 @@ class ShadowCount:
         )
 
     def _p999_ms(self) -> float | None:
-        if not self._spent:
-            return None
-        return sorted(self._spent)[min(len(self._spent) - 1, int(0.999 * len(self._spent)))]
+        spent = self._spent.percentiles()
+        return spent.p999_us / 1e3 if spent.count else None
 
 
 def _missed(figures: TrialFigures) -> str:

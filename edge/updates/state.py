@@ -26,7 +26,7 @@ _MAX_BYTES = 1 << 20
 _Number = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
-Phase = Literal["downloading", "checking", "shadow", "probation", "accepting"]
+Phase = Literal["downloading", "checking", "shadow", "probation", "accepting", "returning"]
 
 
 class _Record(BaseModel):
@@ -72,6 +72,10 @@ class UpdateState(_Record):
         if not notes:
             return self
         return self.model_copy(update={"outbox": (*self.outbox, *notes), "last": notes[-1]})
+
+    def with_refusal(self, note: UpdateNote) -> UpdateState:
+        """Return the state with the refusal of a message, which is no step of a trial."""
+        return self.model_copy(update={"outbox": (*self.outbox, note)})
 
     def with_trial(self, trial: Trial | None) -> UpdateState:
         """Return the state with this trial."""

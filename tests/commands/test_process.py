@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edge.commands import process as module
+from edge.commands import delivery as module
 from edge.commands.message import MarkAction, PictureAction, ResendAction, commands_message
 from edge.commands.process import CommandProcess
 from edge.commands.spool import (
@@ -250,7 +250,6 @@ def test_refusals_of_reported_are_limited_and_counted(
     monkeypatch.setattr(module, "UNSIGNED_AT_ONCE", 3)
     monkeypatch.setattr(module, "UNSIGNED_PAUSE_S", 1e9)
     process = CommandProcess(config)
-    process._allowed = 3.0
     for _ in range(10):
         receive(config, commands_message([command(place(config), key=UNKNOWN_KEY)]))
         deliver(process, recorder, 2)

@@ -31,8 +31,13 @@ def values(unit: Path) -> dict[str, list[str]]:
     return found
 
 
-def test_there_are_three_units() -> None:
-    names = ["outfeed-station.service", "outfeed-uplink.service", "outfeed-upload.service"]
+def test_there_are_four_units() -> None:
+    names = [
+        "outfeed-station.service",
+        "outfeed-updater.service",
+        "outfeed-uplink.service",
+        "outfeed-upload.service",
+    ]
     assert [unit.name for unit in UNITS] == names
 
 
@@ -87,6 +92,7 @@ def test_the_exposure_is_below_two(unit: Path) -> None:
 def test_nothing_runs_as_root_and_all_tell_systemd_how_they_are() -> None:
     users = {
         "outfeed-station": "outfeed",
+        "outfeed-updater": "outfeed-updater",
         "outfeed-uplink": "outfeed-uplink",
         "outfeed-upload": "outfeed-uplink",
     }

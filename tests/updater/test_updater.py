@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 import pytest
 
+from edge.active_bundle import bundle_file
 from edge.config.station import StationConfig
 from edge.errors import OutfeedError, UsageError
 from edge.updater.download import Download, DownloadError, RefusedDownloadError
 from edge.updater.run import Updater, run_updater
 from edge.updates.desired import DesiredBundle
-from edge.updates.files import Fetch, bundle_file, read_progress, write_fetch
+from edge.updates.files import Fetch, read_progress, write_fetch
 from tests.support.bundle_server import BundleServer
 
 Station = Callable[..., StationConfig]

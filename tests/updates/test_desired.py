@@ -12,30 +12,15 @@ from edge.errors import OutfeedError
 from edge.updates.desired import (
     MAX_LIFE_S,
     MAX_MESSAGE_BYTES,
-    DesiredBody,
-    DesiredBundle,
     SignedDesired,
     co_sign,
     read_desired,
     sign_desired,
 )
 from tests.support.commands import OPERATOR, SECOND_OPERATOR, UNKNOWN_KEY
+from tests.support.desired_states import BUNDLE, REVISION, body
 
-REVISION = 1_790_000_000_000_000
-BUNDLE = DesiredBundle(
-    name="mine", version="1.2", sha256="ab" * 32, size_bytes=1000, file="mine-1.2.outfeed"
-)
 OPERATORS = {public_of(OPERATOR), public_of(SECOND_OPERATOR)}
-
-
-def body(**changes: Any) -> DesiredBody:
-    values = {
-        "station": "press-3",
-        "revision": REVISION,
-        "expires": REVISION // 1_000_000 + 86_400,
-        "bundle": BUNDLE,
-    }
-    return DesiredBody(**{**values, **changes})
 
 
 def altered(**changes: Any) -> SignedDesired:
