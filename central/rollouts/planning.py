@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, log, log1p
 
 from sqlalchemy import Connection, func, select
 
@@ -29,13 +30,17 @@ _PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class RolloutTerms:
-    """The terms of the desired states that a person chooses. days: their life."""
+    """The terms of the desired states that a person chooses. days: their life.
+
+    new_rejects: the limit for the share of parts that only the new bundle rejects, 0 to 1.
+    """
 
     days: int = 30
     allow_downgrade: bool = False
     shadow_parts: int = 3000
     shadow_rejects: int = 30
     probation_parts: int = 3000
+    new_rejects: float = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +145,35 @@ def _plan(
         "bundle_id": "" if bundle is None else bundle.bundle_id,
         "bundle": None if bundle is None else _wanted(bundle).model_dump(),
         "stations": [_planned(name, places.get(name, ("", ""))) for name in names],
-        "shadow": {"parts": terms.shadow_parts, "rejects": terms.shadow_rejects},
+        "shadow": {
+            "parts": terms.shadow_parts,
+            "rejects": terms.shadow_rejects,
+            "new_rejects": terms.new_rejects,
+        },
         "probation": {"parts": terms.probation_parts},
         "allow_downgrade": terms.allow_downgrade,
         "days": terms.days,
         "note": wish.title,
     }
     try:
-        return read_plan(json.dumps(fields))
+        plan = read_plan(json.dumps(fields))
     except OutfeedError as error:
         raise UsageError(str(error).partition(": ")[2]) from error
+    needed = _parts_for(plan.shadow.new_rejects)
+    if bundle is not None and plan.shadow.parts < needed:
+        raise UsageError(
+            f"shadow_parts: {plan.shadow.parts} parts cannot show that at most "
+            f"{100 * terms.new_rejects:g} % are new rejects; expected at least {needed}"
+        )
+    return plan
+
+
+def _parts_for(share: float) -> int:
+    """Return the parts without a new reject whose upper 95 % bound is within a share.
+
+    The bound is that of Clopper and Pearson (1934) for no case in n parts: 1 - 0.05 ** (1 / n).
+    """
+    return 1 if share >= 0.95 else ceil(log(0.05) / log1p(-share))
 
 
 def _wanted(bundle: StoredBundle) -> DesiredBundle:

@@ -113,6 +113,8 @@ def test_a_rollout_through_the_pages(
         ({"place": "/", "bundle": "7"}, "there is no bundle 7"),
         ({"place": "/", "bundle": "x"}, "bundle: expected a whole number"),
         ({"place": "/", "days": "99"}, "key &#39;days&#39;"),
+        ({"place": "/", "shadow_parts": "597"}, "expected at least 598"),
+        ({"place": "/", "new_rejects": "x"}, "new_rejects: expected a number"),
     ],
 )
 def test_a_wrong_form_shows_its_fault(
@@ -137,6 +139,7 @@ def test_the_choices_of_the_form(quality: TestClient, database: Database) -> Non
         "shadow_parts": "50",
         "shadow_rejects": "2",
         "probation_parts": "60",
+        "new_rejects": "6,5",
     }
     assert quality.post("/rollouts", data=form).status_code == 303
     one = quality.get("/api/rollouts/1").json()
@@ -149,6 +152,7 @@ def test_the_choices_of_the_form(quality: TestClient, database: Database) -> Non
     assert (terms["days"], terms["allow_downgrade"]) == (7, True)
     assert (terms["shadow"]["parts"], terms["shadow"]["rejects"]) == (50, 2)
     assert terms["probation"]["parts"] == 60
+    assert terms["shadow"]["new_rejects"] == pytest.approx(0.065)
     # A pinned station and one that is left out are no part of it.
     quality.post("/stations/alpha/pin", data={"reason": "measured"})
     form = {"bundle": "keep", "place": "/", "without": "beta, delta"}

@@ -144,7 +144,12 @@ class Plants:
     def roll_out(self, data: bytes, *cohorts: list[str]) -> int:
         """Upload, plan, sign and start."""
         bundle = post_bundle(self.browser, data).json()["number"]
-        small = {"shadow_parts": 30, "shadow_rejects": 5, "probation_parts": 20}
+        small = {
+            "shadow_parts": 30,
+            "shadow_rejects": 5,
+            "probation_parts": 20,
+            "new_rejects": 0.15,
+        }
         body = {"bundle": bundle, "cohorts": list(cohorts), "title": "whole", **small}
         number = int(self.browser.post("/api/rollouts", json=body).json()["number"])
         unsigned, signed = self.folder / f"{number}.json", self.folder / f"{number}-signed.json"

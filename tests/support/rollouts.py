@@ -40,7 +40,7 @@ from tests.support.commands import OPERATOR
 from tests.support.keys import KEY
 
 HOUR_US = 3_600_000_000
-EASY = RolloutTerms(days=2, shadow_parts=10, shadow_rejects=1, probation_parts=10)
+EASY = RolloutTerms(days=2, shadow_parts=10, shadow_rejects=1, probation_parts=10, new_rejects=0.5)
 
 
 @lru_cache
@@ -200,7 +200,7 @@ def post_bundle(browser: Any, data: bytes) -> Any:
 
 
 def rollout_body(*cohorts: list[str], bundle: int | None = 1, **changes: Any) -> dict[str, Any]:
-    small = {"shadow_parts": 10, "shadow_rejects": 1, "probation_parts": 10}
+    small = {"shadow_parts": 10, "shadow_rejects": 1, "probation_parts": 10, "new_rejects": 0.5}
     return {"bundle": bundle, "cohorts": list(cohorts), **small, **changes}
 
 

@@ -69,6 +69,7 @@ class RolloutBody(_RolloutBody):
     shadow_parts: Annotated[int, Field(ge=1, le=10_000_000)] = 3000
     shadow_rejects: Annotated[int, Field(ge=0, le=100_000)] = 30
     probation_parts: Annotated[int, Field(ge=1, le=10_000_000)] = 3000
+    new_rejects: Annotated[float, Field(gt=0, le=1)] = 0.005
     aside_hours: Annotated[int, Field(ge=0, le=2160)] = 0
 
     def wish(self) -> RolloutWish:
@@ -79,6 +80,7 @@ class RolloutBody(_RolloutBody):
             self.shadow_parts,
             self.shadow_rejects,
             self.probation_parts,
+            self.new_rejects,
         )
         cohorts = tuple(tuple(each) for each in self.cohorts)
         return RolloutWish(self.bundle, self.title, cohorts, terms, self.aside_hours)

@@ -220,6 +220,7 @@ def _wish(context: WebContext, caller: Caller, form: FormFields) -> RolloutWish:
     terms = RolloutTerms(
         days=_whole(form, "days", 30),
         allow_downgrade=bool(form.text("downgrade")),
+        new_rejects=form.real("new_rejects") / 100 if form.text("new_rejects") else 0.005,
         **{name: _whole(form, name, default) for name, default in _SIZES},
     )
     bundle = form.text("bundle")
