@@ -54,7 +54,7 @@ class GoingBack:
         link, active = self._link, read_active(self._config.paths.active_bundle)
         if active is None:
             return "reverted", _REASON
-        for report in link.take_reports():
+        while (report := link.next_report()) is not None:
             if isinstance(report, NotSwitched):
                 return "refused", f"cannot go back: {report.reason}"
         if link.hello is None:

@@ -85,11 +85,13 @@ class StationLink:
         self._offered.clear()
         return offered
 
-    def take_reports(self) -> list[Report]:
-        """Return the reports since the last call, the oldest first."""
-        reports = list(self._reports)
+    def next_report(self) -> Report | None:
+        """Return the oldest report that was not taken yet; None: there is none."""
+        return self._reports.popleft() if self._reports else None
+
+    def drop_reports(self) -> None:
+        """Drop the reports that nobody waits for."""
         self._reports.clear()
-        return reports
 
     def forget_frames(self) -> None:
         """Close the descriptor of the shared frames, and drop what was offered in them."""

@@ -69,7 +69,7 @@ class TrialSteps:
         trial = state.trial
         self._end_what_is_unwanted(trial)
         if trial is None:
-            self._link.take_reports()
+            self._link.drop_reports()
             return state
         if trial.phase == "downloading":
             return self._download(state, trial)
@@ -159,7 +159,7 @@ class TrialSteps:
         return state.with_trial(trial.model_copy(update=changes))
 
     def _run_probation(self, state: UpdateState, trial: Trial) -> UpdateState:
-        for report in self._link.take_reports():
+        while (report := self._link.next_report()) is not None:
             if report.sha256 != _sha256(trial):
                 continue
             if isinstance(report, NotSwitched):
@@ -208,10 +208,9 @@ class TrialSteps:
 
     def _switched(self, state: UpdateState, trial: Trial) -> UpdateState:
         assert self._link.hello is not None
-        is_first = not trial.probation.parts
-        switched = trial.model_copy(update={"token": self._link.hello.token})
-        state = state.with_trial(switched)
-        if not is_first:
+        changes = {"token": self._link.hello.token, "switches": trial.switches + 1}
+        state = state.with_trial(trial.model_copy(update=changes))
+        if trial.switches:
             return state
         return state.with_notes(self._note(trial, "probation", "", trial.figures))
 

@@ -38,7 +38,7 @@ class Trial(_Record):
 
     began_s: begin of the phase, seconds since 1970. figures: those of the shadow so far; after it,
     its result. probation: figures of the probation so far. token: the process of the station in
-    which the probation began.
+    which the probation began. switches: how often the station has switched to the bundle.
     """
 
     desired_id: _Id
@@ -48,6 +48,7 @@ class Trial(_Record):
     figures: TrialFigures = TrialFigures()
     probation: TrialFigures = TrialFigures()
     token: str = ""
+    switches: _Number = 0
 
 
 class UpdateState(_Record):

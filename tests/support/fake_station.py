@@ -55,6 +55,7 @@ class FakeStation:
         self.part = 0
         self.decide = lambda hole: Decision.REJECT if hole else Decision.PASS
         self.channel: Channel | None = None
+        self.processes: list[UpdateProcess] = []
         self.journal = Journal.open(
             config.paths.journal,
             station=config.id,
@@ -67,6 +68,8 @@ class FakeStation:
     def connect(self) -> Channel:
         """Return the end of a new process, and greet it."""
         own, other = socket_pair()
+        if self.channel is not None:
+            self.channel.close()
         self.channel = Channel(own)
         self.frames, self.offers = None, False
         hello = Hello(token=self.token, running=self.running, probation=self.probation)
@@ -89,6 +92,8 @@ class FakeStation:
             self.answer(received[0])
         if self.offers:
             self.offer()
+        if self.probation and self.complete:
+            self.send_figures(40, is_complete=True)
 
     def answer(self, message: Any) -> None:
         assert self.channel is not None
@@ -103,8 +108,6 @@ class FakeStation:
                 return
             self.running, self.probation = NEW, message.sha256
             self.channel.send(Switched(sha256=message.sha256, running=NEW))
-            if self.complete:
-                self.send_figures(message.limits.parts, is_complete=True)
         elif isinstance(message, Revert) and self.probation:
             self.revert(message.reason)
         elif isinstance(message, Accept):
@@ -152,6 +155,8 @@ class FakeStation:
         return [each.state for each in self.updates()]
 
     def close(self) -> None:
+        for each in self.processes:
+            each.close()
         self.journal.close()
         if self.channel is not None:
             self.channel.close()
@@ -159,7 +164,9 @@ class FakeStation:
 
 def new_process(station: FakeStation, **rest: Any) -> UpdateProcess:
     """A new process, connected to the station."""
-    return UpdateProcess(station.config, station.connect(), **rest)
+    process = UpdateProcess(station.config, station.connect(), **rest)
+    station.processes.append(process)
+    return process
 
 
 def download(config: StationConfig, data: bytes, sha256: str) -> None:
