@@ -54,8 +54,9 @@ SLOW ?= $(OUTFEED_SLOW)
 LONG := tests/export tests/bench tests/models
 # Folders whose tests watch the clock, the belt or a watchdog, and so need a machine to themselves,
 # and files there that do not.
-ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials uplink watchdog)
-NOT_ALONE := tests/uplink/test_terms.py
+ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials watchdog)
+NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench board_check bundle bundle_sign command commands disk_usage \
+	engine_option inspect kill_recovery label privileges replay run_trust station_killed terminals)
 PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)

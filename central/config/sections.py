@@ -313,6 +313,6 @@ class RetentionConfig(ConfigSection):
         ge=0,
         le=36_500,
         title="Reports",
-        description="Starts, marks, gaps, drift and self-tests.",
+        description="Starts, marks, gaps, drift, self-tests, and commands after their expiry.",
         json_schema_extra=_DAYS,
     )

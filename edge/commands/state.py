@@ -72,7 +72,7 @@ class AnsweredCommand(_Record):
 
 
 class CommandState(_Record):
-    """The content of the file.
+    """The content of the file. A file without ``counters`` is damaged: they stop repeated commands.
 
     taken: number of the last message that was read. counters: the highest counter of each key, by
     the public key in 64 hex digits. runs: runs of this station, the latest first.
@@ -80,7 +80,7 @@ class CommandState(_Record):
 
     format: Literal[1] = 1
     taken: _Number = 0
-    counters: Annotated[dict[str, _Number], Field(max_length=1000)] = {}
+    counters: Annotated[dict[str, _Number], Field(max_length=1000)]
     runs: Annotated[tuple[str, ...], Field(max_length=MAX_RUNS)] = ()
     outbox: tuple[OutboxItem, ...] = ()
     orders: Annotated[tuple[OpenOrder, ...], Field(max_length=MAX_ORDERS)] = ()
@@ -139,7 +139,7 @@ def read_state(path: Path) -> CommandState:
             faults.append(f"{each}: is damaged: {describe(error)}")
     if faults:
         raise OutfeedError(f"{faults[0]}; removing it permits earlier commands of this run again")
-    return CommandState()
+    return CommandState(counters={})
 
 
 def write_state(path: Path, state: CommandState) -> None:

@@ -325,6 +325,8 @@ def test_a_damaged_state_takes_no_command_and_its_backup_is_used(
     good = read_state(path)
     path.write_bytes(b"{")
     assert read_state(path) == good
+    path.write_bytes(b"{}")
+    assert read_state(path) == good
     path.write_bytes(b"")
     assert read_state(path) == good
     path.unlink()
@@ -333,7 +335,7 @@ def test_a_damaged_state_takes_no_command_and_its_backup_is_used(
     path.write_bytes(b"{")
     with pytest.raises(OutfeedError, match=r"commands\.json: is damaged: .*; removing it permits"):
         CommandProcess(config).step()
-    assert read_state(config.paths.state_dir / "none.json") == CommandState()
+    assert read_state(config.paths.state_dir / "none.json") == CommandState(counters={})
 
 
 def test_a_missing_key_file_is_waited_for(
@@ -377,7 +379,7 @@ def test_a_link_in_the_folder_of_the_uplink_is_not_read(
 
 
 def test_the_state_file_has_bounds(config: StationConfig) -> None:
-    state = CommandState()
+    state = CommandState(counters={})
     for number in range(400):
         state = state.with_run(f"{number:x}").with_decided(f"{number:032x}")
     write_state(config.paths.commands, state)
