@@ -16,6 +16,7 @@ from central.collector.connection import BrokerConnection
 from central.collector.desired import DesiredPublisher
 from central.collector.inbox import MessageInbox, ReceivedMessage
 from central.collector.lot_statements import LotReceiver, LotTopics
+from central.collector.retained import RetainedPublisher
 from central.collector.statements import StatementPublisher
 from central.config.sections import CollectorConfig, RetentionConfig
 from central.store.database import Database, StoreError
@@ -88,15 +89,7 @@ class Collector:
             central=settings.name,
             interval_s=settings.statement_s,
         )
-        self._retained = tuple(
-            kind(
-                database,
-                self.connection.publish,
-                prefix=broker.topic_prefix,
-                now_us=lambda: time.time_ns() // 1000,
-            )
-            for kind in (CommandPublisher, DesiredPublisher)
-        )
+        self._retained = self._publishers(database, broker.topic_prefix)
         self._maintenance = Maintenance(database, retention)
         self._stop = threading.Event()
         self._counts: Counter[str] = Counter()
@@ -137,6 +130,17 @@ class Collector:
                 if each.is_alive():
                     _log.warning("collector_ends_late thread=%s", each.name)
         self.connection.close()
+
+    def _publishers(self, database: Database, prefix: str) -> tuple[RetainedPublisher, ...]:
+        return tuple(
+            kind(
+                database,
+                self.connection.publish,
+                prefix=prefix,
+                now_us=lambda: time.time_ns() // 1000,
+            )
+            for kind in (CommandPublisher, DesiredPublisher)
+        )
 
     def _run_network(self) -> None:
         self.connection.run(self._stop)
