@@ -19,6 +19,7 @@ from edge.station.collaborators import ActiveChain, TrialHost
 from edge.station.shared_frames import SharedFrames
 from edge.updates.channel import (
     Accept,
+    Accepted,
     Channel,
     ChannelClosedError,
     Figures,
@@ -30,6 +31,7 @@ from edge.updates.channel import (
     Revert,
     Reverted,
     Shadow,
+    StationMessage,
     Switch,
     Switched,
     TrialMessage,
@@ -207,7 +209,7 @@ class BundleTrial:
             self._channel.close()
         self._channel = None
 
-    def _send(self, message: Hello | Offered | Switched | NotSwitched | Figures | Reverted) -> bool:
+    def _send(self, message: StationMessage) -> bool:
         if self._channel is None:
             return False
         try:
@@ -372,6 +374,7 @@ class BundleTrial:
             replace=host.replace,
         )
         self._probation = None
+        self._send(Accepted(sha256=probation.sha256, running=probation.chain.bundle_id))
 
 
 def _monitor_fault(probation: _Probation) -> str | None:

@@ -59,7 +59,11 @@ class GoingBack:
                 return "refused", f"cannot go back: {report.reason}"
         if link.hello is None:
             return None
-        if link.probation != active.previous:
+        former = self._former(active)
+        if link.probation == active.previous:
+            link.send(Accept(sha256=active.previous))
+            return None
+        if link.running != former.bundle:
             if not link.probation and self._asked != link.hello.token:
                 switch = Switch(
                     sha256=active.previous,
@@ -73,11 +77,9 @@ class GoingBack:
             return None
         path = self._config.paths.active_bundle
         try:
-            write_active(path, self._former(active))
+            write_active(path, former)
         except OSError as error:
             raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error
-        link.send(Accept(sha256=active.previous))
-        link.probation = ""
         return "reverted", _REASON
 
     def _former(self, active: ActiveBundle) -> ActiveBundle:

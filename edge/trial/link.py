@@ -7,6 +7,7 @@ from collections import deque
 
 from edge.updates.channel import (
     SLOTS,
+    Accepted,
     Channel,
     ChannelClosedError,
     Figures,
@@ -19,7 +20,7 @@ from edge.updates.channel import (
     TrialMessage,
 )
 
-Report = Switched | NotSwitched | Figures | Reverted
+Report = Switched | NotSwitched | Figures | Reverted | Accepted
 """A message of the station about a switch or a probation."""
 
 
@@ -114,7 +115,7 @@ class StationLink:
         elif isinstance(message, Report):
             if isinstance(message, Switched):
                 self.probation, self.running = message.sha256, message.running
-            elif isinstance(message, Reverted):
+            elif isinstance(message, Reverted | Accepted):
                 self.probation, self.running = "", message.running
             self._reports.append(message)
 

@@ -21,7 +21,7 @@ from edge.trial.link import StationLink
 from edge.trial.live_shadow import LiveShadow
 from edge.update_notes import TrialFigures, UpdateNote
 from edge.update_notes import UpdateState as NoteState
-from edge.updates.channel import Accept, Figures, NotSwitched, Revert, Reverted, Switch, Switched
+from edge.updates.channel import Accept, Figures, NotSwitched, Revert, Reverted, Switch
 from edge.updates.files import read_progress, remove_others
 from edge.updates.judge import make_note
 from edge.updates.state import Phase, Trial, UpdateState
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 # The figures of a trial are stored this often. After a kill, the parts since then are inspected
 # again.
-_SAVE_S = 60.0
+_SAVE_S = 300.0
 
 _TAIL_ROWS = 8192
 _ORDERLY = ("first", "stopped", "failed", "power")
@@ -91,7 +91,9 @@ class TrialSteps:
         reason = "a person at the station asked for it (outfeed bundle revert)"
         if trial is None:
             return begin_return(self._config, state, self._now_s())
-        if trial.phase in ("probation", "accepting") and trial.token:
+        if trial.phase == "accepting":
+            return None
+        if trial.phase == "probation" and trial.token:
             if self._link.probation:
                 self._link.send(Revert(reason=reason))
                 return None
@@ -159,20 +161,23 @@ class TrialSteps:
         return state.with_trial(trial.model_copy(update=changes))
 
     def _run_probation(self, state: UpdateState, trial: Trial) -> UpdateState:
+        if not trial.token and self._link.probation == _sha256(trial):
+            return self._switched(state, trial)
         while (report := self._link.next_report()) is not None:
             if report.sha256 != _sha256(trial):
                 continue
             if isinstance(report, NotSwitched):
                 return self._end(state, trial, "refused", report.reason, trial.figures)
             if isinstance(report, Reverted):
+                if not trial.switches:
+                    # It was reverted before this process knew that it had decided a part.
+                    state = state.with_notes(self._note(trial, "probation", "", trial.figures))
                 return self._end(state, trial, "reverted", report.reason, report.figures)
-            if isinstance(report, Figures):
+            if isinstance(report, Figures) and trial.token:
                 self._figures = report.figures
                 if report.is_complete:
                     changes = {"phase": "accepting", "probation": report.figures}
                     return state.with_trial(trial.model_copy(update=changes))
-            elif isinstance(report, Switched):
-                return self._switched(state, trial)
         hello = self._link.hello
         if hello is None:
             return state
@@ -181,8 +186,6 @@ class TrialSteps:
         if trial.token and not self._link.probation:
             reason = "the station went back while this process did not run"
             return self._end(state, trial, "reverted", reason, trial.probation)
-        if not trial.token and self._link.probation == _sha256(trial):
-            return self._switched(state, trial)
         if not trial.token:
             self._ask_for_switch(hello.token, trial)
             return state
@@ -236,10 +239,26 @@ class TrialSteps:
         return None
 
     def _accept(self, state: UpdateState, trial: Trial) -> UpdateState:
-        """Make the bundle the accepted one. Each write may be repeated."""
+        """Make the bundle the accepted one, after the station has dropped the former one.
+
+        Each write may be repeated.
+        """
         paths, config = self._config.paths, self._config
-        sha256 = _sha256(trial)
+        sha256, link = _sha256(trial), self._link
+        while (report := link.next_report()) is not None:
+            if isinstance(report, Reverted) and report.sha256 == sha256:
+                return self._end(state, trial, "reverted", report.reason, report.figures)
+        if link.hello is None:
+            return state
+        if trial.token != link.hello.token:
+            return state.with_trial(trial.model_copy(update={"phase": "probation"}))
         bundle = read_bundle(bundle_file(paths.update_bundles, sha256))
+        if link.probation == sha256:
+            link.send(Accept(sha256=sha256))
+            return state
+        if link.running != bundle.id:
+            reason = "the station went back before it was accepted"
+            return self._end(state, trial, "reverted", reason, trial.probation)
         before = read_active(paths.active_bundle)
         configured, _ = keep_configured(config)
         if before is None or before.sha256 != sha256:
@@ -259,8 +278,6 @@ class TrialSteps:
             except OSError as error:
                 raise OutfeedError(f"{paths.active_bundle}: {error.strerror}") from error
         remember(config, bundle)
-        self._link.send(Accept(sha256=sha256))
-        self._link.probation = ""
         note = self._note(trial, "accepted", "", trial.probation, running=bundle.id)
         return state.with_trial(None).with_notes(note)
 

@@ -95,6 +95,14 @@ class Reverted(_Message):
     figures: TrialFigures
 
 
+class Accepted(_Message):
+    """From the station: the bundle that was on probation decides for good, until the next start."""
+
+    kind: Literal["accepted"] = "accepted"
+    sha256: str
+    running: str
+
+
 class Shadow(_Message):
     """To the station: begin or end to offer frames."""
 
@@ -134,7 +142,7 @@ class Accept(_Message):
     sha256: str
 
 
-StationMessage = Hello | Memory | Offered | Switched | NotSwitched | Figures | Reverted
+StationMessage = Hello | Memory | Offered | Switched | NotSwitched | Figures | Reverted | Accepted
 TrialMessage = Shadow | Free | Switch | Revert | Accept
 _ANY: TypeAdapter[StationMessage | TrialMessage] = TypeAdapter(
     Annotated[StationMessage | TrialMessage, Field(discriminator="kind")]

@@ -26,6 +26,7 @@ from edge.update_notes import TrialFigures
 from edge.updates.channel import (
     SLOTS,
     Accept,
+    Accepted,
     Channel,
     Figures,
     Free,
@@ -208,6 +209,7 @@ def test_a_bundle_decides_on_probation_and_then_for_good() -> None:
             assert time.monotonic() < deadline_s
             count += 1
         updates.channel.send(Accept(sha256=NEW))
+        assert updates.wait(Accepted).running == "new-1.1"
         world.wait_parts(10)
         updates.channel.send(Revert(reason="too late"))
         world.wait_parts(10)

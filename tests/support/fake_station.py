@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from edge.active_bundle import bundle_file
+from edge.bundle import read_bundle
 from edge.config.station import StationConfig
 from edge.events.update import UpdateEvent, update_event
 from edge.inbox import Inbox
@@ -18,6 +20,7 @@ from edge.trial.process import UpdateProcess
 from edge.update_notes import TrialFigures, UpdateNote
 from edge.updates.channel import (
     Accept,
+    Accepted,
     Channel,
     Figures,
     Free,
@@ -34,7 +37,7 @@ from edge.updates.channel import (
 )
 from tests.support.bundles import CLEAN, HOLE
 
-OLD, NEW = "dark-spots-1.0-0123456789ab", "dark-spots-1.1-0123456789ab"
+OLD = "dark-spots-1.0-0123456789ab"
 
 
 class FakeStation:
@@ -106,12 +109,14 @@ class FakeStation:
             if self.fault:
                 self.channel.send(NotSwitched(sha256=message.sha256, reason=self.fault))
                 return
-            self.running, self.probation = NEW, message.sha256
-            self.channel.send(Switched(sha256=message.sha256, running=NEW))
+            path = bundle_file(self.config.paths.update_bundles, message.sha256)
+            self.running, self.probation = read_bundle(path).id, message.sha256
+            self.channel.send(Switched(sha256=message.sha256, running=self.running))
         elif isinstance(message, Revert) and self.probation:
             self.revert(message.reason)
-        elif isinstance(message, Accept):
-            self.probation = ""
+        elif isinstance(message, Accept) and self.probation:
+            sha256, self.probation = self.probation, ""
+            self.channel.send(Accepted(sha256=sha256, running=self.running))
 
     def send_figures(self, parts: int, *, is_complete: bool = False) -> None:
         assert self.channel is not None
@@ -171,7 +176,6 @@ def new_process(station: FakeStation, **rest: Any) -> UpdateProcess:
 
 def download(config: StationConfig, data: bytes, sha256: str) -> None:
     """Put the file where the updater has put it, with its report."""
-    from edge.active_bundle import bundle_file
     from edge.updates.files import Progress, write_progress
 
     config.paths.updater.mkdir(exist_ok=True)

@@ -130,7 +130,11 @@ ATTACKS = [
 ]
 
 
-@pytest.mark.parametrize(("message", "given", "reason"), [a[1:] for a in ATTACKS], ids=lambda x: "")
+@pytest.mark.parametrize(
+    ("message", "given", "reason"),
+    [each[1:] for each in ATTACKS],
+    ids=[each[0] for each in ATTACKS],
+)
 def test_attacks_change_nothing(
     message: SignedDesired | bytes, given: dict[str, Any], reason: str
 ) -> None:
