@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,27 @@ from central.rollouts.changes import start_rollout
 from central.rollouts.planning import unsigned_plan
 from central.rollouts.signatures import take_signatures
 from central.store.database import Database
+from central.store.registry import Registry
 from central.store.rollouts import find_rollout
 from central.store.writer import BatchWriter
 from edge.errors import UsageError
 from edge.updates.plan import SignedRollout, add_signature, sign_plan
-from tests.support.central_access import CLI
-from tests.support.central_events import now_us
+from tests.support.central_access import CLI, fast_database
+from tests.support.central_events import PREFIX, now_us
 from tests.support.commands import OPERATOR, SECOND_OPERATOR
 from tests.support.rollouts import HOUR_US, RolloutWorld, folder_of, sign, stations_of
 
 
 @pytest.fixture
-def world(database: Database, writer: BatchWriter, tmp_path: Path) -> RolloutWorld:
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = fast_database(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def world(database: Database, tmp_path: Path) -> RolloutWorld:
+    writer = BatchWriter(database, Registry(), prefix=PREFIX)
     return RolloutWorld(database, writer, folder_of(tmp_path / "bundles"))
 
 

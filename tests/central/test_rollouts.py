@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.postgresql import PostgresqlServer
 from central.bundles.uploads import record_removal
 from central.rollouts.advance import advance_rollouts
 from central.rollouts.changes import (
@@ -23,13 +26,16 @@ from central.rollouts.progress import FAILED
 from central.rollouts.signatures import take_signatures
 from central.store.bundles import StoredBundle
 from central.store.database import Database
+from central.store.registry import Registry
 from central.store.rollout_tables import update_reports
 from central.store.rollouts import read_messages, read_rollouts, read_wanted
+from central.store.schema import migrate
 from central.store.updates import read_running
 from central.store.writer import BatchWriter
 from edge.errors import UsageError
 from edge.updates.desired import read_desired
-from tests.support.central_events import count
+from tests.support.central_access import fast_database
+from tests.support.central_events import PREFIX, count
 from tests.support.rollouts import (
     RolloutWorld,
     audit_texts,
@@ -38,6 +44,24 @@ from tests.support.rollouts import (
     stations_of,
     upload,
 )
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database of each kind. One test below uses PostgreSQL in any case."""
+    if request.param == "sqlite":
+        opened = fast_database(tmp_path)
+    else:
+        server: PostgresqlServer = request.getfixturevalue("postgresql")
+        opened = Database(server.database())
+        migrate(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def writer(database: Database) -> BatchWriter:
+    return BatchWriter(database, Registry(), prefix=PREFIX)
 
 
 @pytest.fixture
@@ -356,9 +380,28 @@ def test_there_is_a_limit_of_open_rollouts(world: RolloutWorld) -> None:
         world.plan(("a",))
 
 
-def test_many_processes_advance_one_rollout_once(world: RolloutWorld, database: Database) -> None:
-    import threading
+def test_many_processes_advance_one_rollout_once_on_postgresql(
+    postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    database = Database(postgresql.database())
+    migrate(database)
+    writer = BatchWriter(database, Registry(), prefix=PREFIX)
+    world = RolloutWorld(database, writer, folder_of(tmp_path / "bundles"))
+    try:
+        _advance_by_many(world, database)
+        world.tell(2, "b", "accepted")
+        world.tell(2, "c", "reverted", reason="drift")
+        assert world.state(2) == ("paused", 2)
+    finally:
+        database.close()
 
+
+def test_many_processes_advance_one_rollout_once(world: RolloutWorld, database: Database) -> None:
+    _advance_by_many(world, database)
+
+
+def _advance_by_many(world: RolloutWorld, database: Database) -> None:
+    world.plan(("a",))
     number = world.started()
     desired = stations_of(database, number)["a"].desired_id
     report = world.reporter.report("a", desired, "accepted", running=world.bundle.bundle_id)
