@@ -150,6 +150,12 @@ class BundleTrial:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
                 _log.warning("trial_given_up")
+        probation, host = self._probation, self._host
+        if probation is not None and host is not None:
+            # The station closes the monitor of the chain that decides.
+            for each in (host.base, probation.chain):
+                if each is not host.chain():
+                    each.monitor.close(0.0)
 
     def _count_unknown(self, probation: _Probation) -> None:
         """Count a part without a decision. Beyond the limit the former chain decides from the next

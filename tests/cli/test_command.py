@@ -50,7 +50,7 @@ OPTIONS = [
 
 def test_help_names_every_command(outfeed: Outfeed) -> None:
     names = [path for path in COMMANDS if " " not in path]
-    assert len(names) == 15
+    assert len(names) == 16
     result = outfeed("--help")
     assert result.status == 0
     for name in names:
@@ -163,7 +163,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     optional |= {"path", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
     optional |= {"precision", "threads", "providers", "keys", "operator_keys", "loop"}
     optional |= {"record", "accept"}
-    optional |= {"parts_per_month", "uplink.state_dir"}
+    optional |= {"parts_per_month", "uplink.state_dir", "updates.server", "updates.state_dir"}
     optional |= {f"{key}_{unit}" for key in ("travel", "min_spacing") for unit in ("ms", "counts")}
     optional |= {
         f"{key}_{unit}" for key in ("to_ejector", "tolerance") for unit in ("ms", "counts")

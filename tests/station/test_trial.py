@@ -326,3 +326,18 @@ def test_a_message_that_cannot_be_read_ends_the_connection_and_nothing_else() ->
         world.wait_parts(10)
     assert bundles(world) == ["b1"]
     assert unknown(world) == 0
+
+
+def test_the_inspector_s_thread_stores_one_reference_and_copies_nothing() -> None:
+    """The copy is made on the thread of the trial, which does not run here."""
+    trial = BundleTrial(lambda sha256, allow: ActiveChain("new", Inspector("new")), BUDGET_MS)
+    frames = [Frame(number, number, 0, 0, PIXELS) for number in (1, 2)]
+    verdicts = [Verdict(each.part_id, P, "", (), 0.0, None) for each in frames]
+    trial.record_inspection(frames[0], verdicts[0], 1.0)
+    assert trial._waiting is None  # nobody asks for frames
+    trial._is_shadowing = True
+    for frame, verdict in zip(frames, verdicts, strict=True):
+        trial.record_inspection(frame, verdict, 1.0)
+    assert trial._waiting is not None
+    assert trial._waiting[0] is frames[0]
+    assert trial._waiting[0].pixels is PIXELS
