@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import edge
-from central.commands import accounts, audit, backup, guidance, places, signing
+from central.commands import accounts, audit, backup, bundles, guidance, places, signing
 from central.commands.common import ConfigOption, check_installed
 from edge.errors import OutfeedError
 from edge.terminals import LogFormatter, tolerate
@@ -34,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _group in (accounts.app, places.app, audit.app, signing.app, guidance.app):
+for _group in (accounts.app, places.app, audit.app, signing.app, guidance.app, bundles.app):
     app.add_typer(_group)
 
 

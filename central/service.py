@@ -13,6 +13,7 @@ from types import MappingProxyType
 from central.alarms.service import AlarmService
 from central.backup.copies import BackupService
 from central.backup.service import DrillService
+from central.bundles.service import make_folder
 from central.collector.collector import Collector
 from central.config.central import CentralConfig
 from central.pictures.archive import PictureArchive
@@ -108,6 +109,7 @@ def start_service(
                     web=config.web,
                     openid=config.openid,
                     pictures=_pictures_of(config),
+                    bundles=make_folder(config.bundles),
                 ),
                 host=config.web.listen,
                 port=config.web.port,

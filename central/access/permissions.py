@@ -19,6 +19,7 @@ class Permission(str, Enum):
     SEE_GUIDANCE = "see-guidance"
     SEE_ALARMS = "see-alarms"
     SEE_LOTS = "see-lots"
+    SEE_ROLLOUTS = "see-rollouts"
     SEE_FLEET = "see-fleet"
     SEE_AUDIT = "see-audit"
     EXPORT = "export"
@@ -30,6 +31,9 @@ class Permission(str, Enum):
     MUTE_ALARMS = "mute-alarms"
     EDIT_ALARMS = "edit-alarms"
     SEND_COMMANDS = "send-commands"
+    UPLOAD_BUNDLES = "upload-bundles"
+    RELEASE_BUNDLES = "release-bundles"
+    PAUSE_ROLLOUTS = "pause-rollouts"
     MANAGE_LINES = "manage-lines"
     MANAGE_ACCOUNTS = "manage-accounts"
     DELETE_DATA = "delete-data"
@@ -54,6 +58,7 @@ DESCRIPTIONS: Mapping[Permission, str] = {
     _P.SEE_GUIDANCE: "read the guidance for a kind of defect",
     _P.SEE_ALARMS: "see alarms",
     _P.SEE_LOTS: "see lots and orders",
+    _P.SEE_ROLLOUTS: "see bundles, rollouts and what stations report about updates",
     _P.SEE_FLEET: "see versions, certificates and disks of stations",
     _P.SEE_AUDIT: "read, verify and export the audit log",
     _P.EXPORT: "export parts and figures as files",
@@ -65,6 +70,9 @@ DESCRIPTIONS: Mapping[Permission, str] = {
     _P.MUTE_ALARMS: "mute an alarm for a time, with a reason",
     _P.EDIT_ALARMS: "change the rules and receivers of alarms",
     _P.SEND_COMMANDS: "ask for a command to a station",
+    _P.UPLOAD_BUNDLES: "upload and remove bundles",
+    _P.RELEASE_BUNDLES: "plan, start, resume and end rollouts, and pin stations",
+    _P.PAUSE_ROLLOUTS: "pause a rollout",
     _P.MANAGE_LINES: "create plants and lines, and assign stations to them",
     _P.MANAGE_ACCOUNTS: "create and disable accounts, and give them roles",
     _P.DELETE_DATA: "delete data before the end of its retention",
@@ -79,11 +87,12 @@ _SEE = frozenset(
         _P.SEE_GUIDANCE,
         _P.SEE_ALARMS,
         _P.SEE_LOTS,
+        _P.SEE_ROLLOUTS,
     }
 )
 
 GRANTED: Mapping[Role, frozenset[Permission]] = {
-    Role.PRODUCTION: _SEE | {_P.MARK_PARTS, _P.EDIT_LOTS, _P.ACKNOWLEDGE_ALARMS},
+    Role.PRODUCTION: _SEE | {_P.MARK_PARTS, _P.EDIT_LOTS, _P.ACKNOWLEDGE_ALARMS, _P.PAUSE_ROLLOUTS},
     Role.QUALITY: _SEE
     | {
         _P.SEE_FLEET,
@@ -96,6 +105,9 @@ GRANTED: Mapping[Role, frozenset[Permission]] = {
         _P.MUTE_ALARMS,
         _P.EDIT_ALARMS,
         _P.SEND_COMMANDS,
+        _P.UPLOAD_BUNDLES,
+        _P.RELEASE_BUNDLES,
+        _P.PAUSE_ROLLOUTS,
     },
     Role.MANAGEMENT: _SEE | {_P.SEE_FLEET, _P.EXPORT},
     # Judgements about quality are no task of an admin. A person who has both gets both roles.
@@ -108,6 +120,9 @@ GRANTED: Mapping[Role, frozenset[Permission]] = {
         _P.MUTE_ALARMS,
         _P.EDIT_ALARMS,
         _P.SEND_COMMANDS,
+        _P.UPLOAD_BUNDLES,
+        _P.RELEASE_BUNDLES,
+        _P.PAUSE_ROLLOUTS,
         _P.MANAGE_LINES,
         _P.MANAGE_ACCOUNTS,
         _P.DELETE_DATA,
@@ -115,6 +130,12 @@ GRANTED: Mapping[Role, frozenset[Permission]] = {
 }
 
 WHOLE: frozenset[Permission] = frozenset(
-    {_P.SEE_AUDIT, _P.MANAGE_LINES, _P.MANAGE_ACCOUNTS, _P.DELETE_DATA}
+    {
+        _P.SEE_AUDIT,
+        _P.UPLOAD_BUNDLES,
+        _P.MANAGE_LINES,
+        _P.MANAGE_ACCOUNTS,
+        _P.DELETE_DATA,
+    }
 )
 """Permissions of the whole installation. A role of one plant or line does not give them."""

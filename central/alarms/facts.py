@@ -7,7 +7,13 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, and_, exists, func, select
 
-from central.alarms.rules import CusumState, DrillFacts, RaisedDrift, StationFacts
+from central.alarms.rules import (
+    CusumState,
+    DrillFacts,
+    FailedUpdate,
+    RaisedDrift,
+    StationFacts,
+)
 from central.figures.charts import FrozenLimits
 from central.figures.cusum import CusumDesign, design_cusum, follow_cusum
 from central.store.drills import read_drills
@@ -25,6 +31,7 @@ from central.store.tables import (
     self_tests,
     stations,
 )
+from central.store.updates import read_latest_of_stations
 
 _WEEK_US = 7 * DAY_US
 _MOST_ESCAPES = 200
@@ -58,6 +65,7 @@ def read_facts(
         )
     }
     sums = _cusums(connection, values, minute)
+    updates = _failed_updates(connection, now_us - _WEEK_US)
     columns = ("id", "name", "state", "seen_us", "status_us", "certificates", "disks")
     found = []
     for row in connection.execute(select(*(stations.c[name] for name in columns))):
@@ -78,6 +86,7 @@ def read_facts(
                 sums.get(number),
                 {each.key: each.until_us for each in load_certificates(certificates)},
                 {each.folder: each.free_share for each in load_disks(disks)},
+                updates.get(number),
             )
         )
     return tuple(found)
@@ -122,6 +131,15 @@ def _failed_tests(connection: Connection, since_us: int) -> dict[int, str]:
         number: f"{subject} {reason}".strip()
         for number, (reproduced, subject, reason) in latest.items()
         if not reproduced
+    }
+
+
+def _failed_updates(connection: Connection, since_us: int) -> dict[int, FailedUpdate]:
+    """Return the stations whose latest report about an update is a failure."""
+    return {
+        number: FailedUpdate(each.state, f"{each.name} {each.version}".strip(), each.reason)
+        for number, each in read_latest_of_stations(connection, since_us).items()
+        if each.state in ("refused", "reverted")
     }
 
 

@@ -80,6 +80,7 @@ RULES = (
     "certificate",
     "disk",
     "restore-drill",
+    "update",
 )
 
 
@@ -121,6 +122,15 @@ class CusumState:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedUpdate:
+    """The latest report about an update. state: refused or reverted. bundle: name and version."""
+
+    state: str
+    bundle: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StationFacts:
     """The facts about one station.
 
@@ -128,7 +138,7 @@ class StationFacts:
     be ejected and were not, within ``missed.minutes``. failed_test: the reason of the latest
     self-test, None where it was reproduced. escapes: marked parts without a review. conflicts:
     events that contradict others. certificates: end of validity by key of [uplink]. disks: free
-    share by folder.
+    share by folder. update: the latest update, where it failed.
     """
 
     station_id: int
@@ -144,6 +154,7 @@ class StationFacts:
     cusum: CusumState | None = None
     certificates: Mapping[str, int] = field(default_factory=dict)
     disks: Mapping[str, float] = field(default_factory=dict)
+    update: FailedUpdate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +271,11 @@ def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> I
     if facts.conflicts:
         text = f"{facts.conflicts} events contradict others: was a storage card copied?"
         yield Condition("copied", number, "", "warning", text)
+    if facts.update is not None:
+        text = f"bundle {facts.update.bundle or 'of an update'} was {facts.update.state}"
+        text += f": {facts.update.reason}" if facts.update.reason else ""
+        critical: Severity = "critical" if facts.update.state == "reverted" else "warning"
+        yield Condition("update", number, "", critical, text)
     yield from _certificates(number, facts.certificates, values, now_us)
     for folder, free_share in sorted(facts.disks.items()):
         which = f"of the folder {folder}"

@@ -13,8 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from central.collector.commands import CommandPublisher
 from central.collector.connection import BrokerConnection
+from central.collector.desired import DesiredPublisher
 from central.collector.inbox import MessageInbox, ReceivedMessage
 from central.collector.lot_statements import LotReceiver, LotTopics
+from central.collector.retained import RetainedPublisher
 from central.collector.statements import StatementPublisher
 from central.config.sections import CollectorConfig, RetentionConfig
 from central.store.database import Database, StoreError
@@ -87,12 +89,7 @@ class Collector:
             central=settings.name,
             interval_s=settings.statement_s,
         )
-        self._commands = CommandPublisher(
-            database,
-            self.connection.publish,
-            prefix=broker.topic_prefix,
-            now_us=lambda: time.time_ns() // 1000,
-        )
+        self._retained = self._publishers(database, broker.topic_prefix)
         self._maintenance = Maintenance(database, retention)
         self._stop = threading.Event()
         self._counts: Counter[str] = Counter()
@@ -134,6 +131,17 @@ class Collector:
                     _log.warning("collector_ends_late thread=%s", each.name)
         self.connection.close()
 
+    def _publishers(self, database: Database, prefix: str) -> tuple[RetainedPublisher, ...]:
+        return tuple(
+            kind(
+                database,
+                self.connection.publish,
+                prefix=prefix,
+                now_us=lambda: time.time_ns() // 1000,
+            )
+            for kind in (CommandPublisher, DesiredPublisher)
+        )
+
     def _run_network(self) -> None:
         self.connection.run(self._stop)
 
@@ -159,7 +167,8 @@ class Collector:
     def _write(self, batch: Sequence[ReceivedMessage]) -> None:
         result = self._writer.write([each.message for each in batch])
         self._statements.add_stations(result.statuses)
-        self._commands.add_stations(station for station, _ in result.statuses)
+        for each in self._retained:
+            each.add_stations(station for station, _ in result.statuses)
         self.connection.acknowledge(batch)
         self._statements.add_committed(result.journals)
         self._count(result)
@@ -183,10 +192,11 @@ class Collector:
             return
 
     def _attend(self) -> None:
-        """Publish statements and commands that are due, and take one step of maintenance."""
+        """Publish what is due, advance rollouts, and take one step of maintenance."""
         try:
             self._statements.publish_due(time.monotonic())
-            self._commands.publish_due(time.monotonic())
+            for each in self._retained:
+                each.publish_due(time.monotonic())
             self._maintenance.step(time.time_ns() // 1000)
         except (DBAPIError, StoreError) as error:
             self._lose(error)

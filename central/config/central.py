@@ -15,9 +15,9 @@ from central.config.sections import (
     BrokerConfig,
     CollectorConfig,
     DatabaseConfig,
-    PictureFolderConfig,
     RetentionConfig,
 )
+from central.config.station_server import BundleFolderConfig, PictureFolderConfig
 from central.config.web import WebConfig
 from edge.config.section import ConfigSection
 from edge.errors import ConfigError
@@ -41,6 +41,9 @@ class CentralConfig(ConfigSection):
     collector: CollectorConfig = Field(default=CollectorConfig(), description="The collector.")
     pictures: PictureFolderConfig = Field(
         default=PictureFolderConfig(), description="Pictures that stations upload."
+    )
+    bundles: BundleFolderConfig = Field(
+        default=BundleFolderConfig(), description="Bundles that stations download."
     )
     bucket: BucketConfig | None = Field(
         default=None, description="A bucket of S3, to which the pictures are moved."
@@ -111,6 +114,7 @@ def parse_central(text: str, path: Path) -> CentralConfig:
             "broker": _anchored(config.broker, folder),
             "database": _anchored(config.database, folder),
             "pictures": _anchored(config.pictures, folder),
+            "bundles": _anchored(config.bundles, folder),
             "alarms": _anchored(config.alarms, folder),
             "backup": _anchored(config.backup, folder),
             "web": _anchored(config.web, folder),
@@ -122,9 +126,11 @@ def parse_central(text: str, path: Path) -> CentralConfig:
 
 def _anchored(section: ConfigSection, folder: Path) -> ConfigSection:
     """Return a copy of the section whose relative paths begin at ``folder``."""
-    paths = {
-        name: folder / value
-        for name in type(section).model_fields
-        if isinstance(value := getattr(section, name), Path)
-    }
+    paths: dict[str, object] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Path):
+            paths[name] = folder / value
+        elif isinstance(value, tuple):
+            paths[name] = tuple(folder / one if isinstance(one, Path) else one for one in value)
     return section.model_copy(update=paths)

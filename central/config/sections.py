@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Literal
@@ -317,72 +316,3 @@ class RetentionConfig(ConfigSection):
         description="Starts, marks, gaps, drift, self-tests, and commands after their expiry.",
         json_schema_extra=_DAYS,
     )
-
-
-class PictureFolderConfig(ConfigSection):
-    """The pictures that stations upload (`outfeed upload`)."""
-
-    path: Path | None = Field(
-        default=None,
-        title="Folder of the pictures",
-        description="The folder of received pictures. Without the key none are received or shown.",
-    )
-    max_mb: float = Field(
-        default=20_000.0,
-        ge=1,
-        le=1_000_000_000,
-        title="Size of the folder",
-        description="The oldest received pictures are removed above this size.",
-        json_schema_extra=unit("MiB"),
-    )
-    listen: str = Field(
-        default="0.0.0.0",
-        title="Address of the receiver",
-        description="The IP address on which `outfeed-central pictures` receives.",
-    )
-    port: int = Field(
-        default=8484,
-        ge=0,
-        le=65535,
-        title="Port of the receiver",
-        description="The TCP port; 0: a free one.",
-    )
-    tls_ca: Path | None = Field(
-        default=None,
-        title="Certificate authority",
-        description="The authority that signed the certificates of the stations.",
-    )
-    tls_cert: Path | None = Field(
-        default=None,
-        title="Certificate of the receiver",
-        description="A certificate for the name in upload.url (`outfeed provision broker NAME`).",
-    )
-    tls_key: Path | None = Field(
-        default=None,
-        title="Private key of the receiver",
-        description="The private key that belongs to tls_cert.",
-    )
-    tls_revoked: Path | None = Field(
-        default=None,
-        title="Revoked certificates",
-        description="The list of `outfeed provision revoke`. Its stations are refused.",
-    )
-
-    @field_validator("path", "tls_ca", "tls_cert", "tls_key", "tls_revoked", mode="before")
-    @classmethod
-    def _path(cls, value: object) -> object:
-        return Path(value) if isinstance(value, str) else value
-
-    @field_validator("listen")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        try:
-            ipaddress.ip_address(value)
-        except ValueError:
-            raise ValueError("expected an IP address") from None
-        return value
-
-    @property
-    def max_bytes(self) -> int:
-        """Return ``max_mb`` in bytes."""
-        return round(self.max_mb * 1024 * 1024)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-import socket
-import ssl
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from central.config.sections import PictureFolderConfig
+from central.config.station_server import PictureFolderConfig
 from central.pictures.folder import AppendResult, HasPicture, PictureFolder
-from edge.errors import ConfigError, OutfeedError
+from central.station_server import (
+    StationHttpServer,
+    StationRequestHandler,
+    StationServer,
+    port_error,
+)
 from edge.picture_upload.protocol import (
     DIGEST,
     LENGTH,
@@ -26,97 +28,33 @@ from edge.pictures.file_name import PictureName, parse_name
 
 _log = logging.getLogger(__name__)
 
-_TIMEOUT_S = 30.0
-_MAX_CONNECTIONS = 64
 _MAX_NUMBER_DIGITS = 12
 
 
-class PictureReceiver:
+class PictureReceiver(StationServer):
     """Receives pictures on a thread per connection, from ``start`` to ``close``.
 
     A station proves its name by its certificate, as at the broker. It may send pictures of its own
-    only. ``refresh`` reads certificates and the list of revoked ones again.
+    only.
     """
 
     def __init__(self, settings: PictureFolderConfig, folder: PictureFolder) -> None:
         """Open the port. Raises ConfigError for TLS files, OutfeedError for a port in use."""
-        self._settings = settings
         try:
-            self._server = _Server((settings.listen, settings.port), _Handler)
+            server = _Server((settings.listen, settings.port), _Handler)
         except OSError as error:
-            where = f"{settings.listen}:{settings.port}"
-            raise OutfeedError(f"pictures: {where}: {error.strerror or error}") from error
-        self._server.folder = folder
-        try:
-            self._server.context = _context(settings)
-        except BaseException:
-            self._server.server_close()
-            raise
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="pictures", daemon=True
-        )
-
-    @property
-    def port(self) -> int:
-        """The TCP port."""
-        return int(self._server.server_address[1])
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether the thread runs."""
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        """Start to serve. Returns at once."""
-        self._thread.start()
-
-    def refresh(self) -> None:
-        """Read the TLS files again, for new connections. Raises ConfigError; the old ones stay."""
-        self._server.context = _context(self._settings)
-
-    def close(self) -> None:
-        """Stop to serve. A request that is under way may end without an answer."""
-        if self._thread.ident is not None:
-            self._server.shutdown()
-            self._thread.join(10)
-        self._server.server_close()
+            raise port_error("pictures", settings.listen, settings.port, error) from error
+        server.folder = folder
+        super().__init__("pictures", settings, server)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
+class _Server(StationHttpServer):
     folder: PictureFolder
-    context: ssl.SSLContext
 
     def __init__(self, *arguments: Any) -> None:
-        self._free = threading.BoundedSemaphore(_MAX_CONNECTIONS)
         self._writing: set[tuple[str, str]] = set()
         self._writing_lock = threading.Lock()
         super().__init__(*arguments)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Start the thread of a connection, or close it where there are too many."""
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            request.settimeout(_TIMEOUT_S)
-            try:
-                # Here and not in the loop that accepts, because a client can be slow.
-                request = self.context.wrap_socket(request, server_side=True)
-            except (OSError, ssl.SSLError) as error:
-                _log.info("picture_connection_refused from=%s reason=%s", client_address[0], error)
-                self.shutdown_request(request)
-                return
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        _log.info("picture_connection_lost from=%s", client_address[0], exc_info=True)
 
     def begin(self, key: tuple[str, str]) -> bool:
         """Return False where another connection writes this picture."""
@@ -131,14 +69,10 @@ class _Server(ThreadingHTTPServer):
             self._writing.discard(key)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(StationRequestHandler):
     server: _Server
-    server_version = "outfeed-central"
-    sys_version = ""
-    timeout = _TIMEOUT_S
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802 - the name that http.server calls
         target = self._target()
         if target is None:
             return
@@ -152,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.NOT_FOUND)
 
-    def do_PATCH(self) -> None:
+    def do_PATCH(self) -> None:  # noqa: N802 - the name that http.server calls
         size = self._number("Content-Length")
         if size is None or size > MAX_BODY_BYTES:
             self.close_connection = True  # the body is not read
@@ -206,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.path.startswith(f"{PREFIX}/") or name is None:
             self._answer(HTTPStatus.BAD_REQUEST)
             return None
-        if parts[0] != _name_in(self.connection):
+        if parts[0] != self.station:
             self._answer(HTTPStatus.FORBIDDEN)
             return None
         return parts[0], name
@@ -223,42 +157,3 @@ class _Handler(BaseHTTPRequestHandler):
         if status is not HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        _log.debug("picture_request from=%s %s", self.client_address[0], format % args)
-
-
-def _name_in(connection: socket.socket) -> str | None:
-    """Return the common name in the verified certificate of the client."""
-    if not isinstance(connection, ssl.SSLSocket):
-        return None
-    certificate = connection.getpeercert() or {}
-    subject = certificate.get("subject", ())
-    names = [str(pair[1]) for part in subject for pair in part if pair[0] == "commonName"]
-    return names[0] if len(names) == 1 else None
-
-
-def _context(settings: PictureFolderConfig) -> ssl.SSLContext:
-    """Return a context that demands a certificate of the plant's authority."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_REQUIRED
-    files = {"tls_cert": settings.tls_cert, "tls_key": settings.tls_key, "tls_ca": settings.tls_ca}
-    for key, path in files.items():
-        if path is None:
-            raise ConfigError(f"pictures.{key}: is missing; stations send by TLS only")
-    try:
-        context.load_cert_chain(str(settings.tls_cert), str(settings.tls_key), lambda: "")
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"pictures.tls_cert: {settings.tls_cert}: {error}") from error
-    try:
-        context.load_verify_locations(cafile=str(settings.tls_ca))
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"pictures.tls_ca: {settings.tls_ca}: {error}") from error
-    if settings.tls_revoked is not None:
-        try:
-            context.load_verify_locations(cafile=str(settings.tls_revoked))
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"pictures.tls_revoked: {settings.tls_revoked}: {error}") from error
-        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    return context

@@ -6,7 +6,7 @@ import logging
 import threading
 
 from central.config.bucket import BucketConfig
-from central.config.sections import PictureFolderConfig
+from central.config.station_server import PictureFolderConfig
 from central.pictures.bucket import PictureBucket
 from central.pictures.folder import PictureFolder
 from central.pictures.mover import PictureMover
@@ -53,19 +53,10 @@ def run_pictures(
                 raise CrashedError("pictures: the thread that moves pictures has ended")
             if again.is_set():
                 again.clear()
-                _refresh(receiver)
+                receiver.refresh()
             notifier.heartbeat(f"{folder.used_bytes >> 20} MiB of pictures")
     finally:
         receiver.close()
         if mover is not None:
             mover.close()
     notifier.stopping("")
-
-
-def _refresh(receiver: PictureReceiver) -> None:
-    try:
-        receiver.refresh()
-    except ConfigError as error:
-        _log.error("certificates_not_read reason=%s", error)
-    else:
-        _log.info("certificates_read")

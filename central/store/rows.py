@@ -16,6 +16,7 @@ from sqlalchemy import Table
 from central.store import tables
 from central.store.command_tables import command_answers
 from central.store.message import EventMessage, parse_utc
+from central.store.rollout_tables import update_reports
 from central.store.tables import MINUTE_US
 from edge.events.command import CommandEvent
 from edge.events.condition import DriftEvent, SelfTestEvent
@@ -29,6 +30,7 @@ from edge.events.event import (
 )
 from edge.events.payload import MAX_TEXT_CHARS
 from edge.events.start import StartEvent
+from edge.events.update import UpdateEvent
 from edge.records import Decision
 
 MAX_NAME_CHARS = 100
@@ -87,6 +89,8 @@ class DerivedRows:
             self.rows[tables.marks].append((*head, *row))
         elif isinstance(event, CommandEvent):
             self.rows[command_answers].append((*head, *_answer(event)))
+        elif isinstance(event, UpdateEvent):
+            self.rows[update_reports].append((*head, *_update(event, head[0])))
         elif isinstance(event, GapEvent):
             numbers = map(_whole_or_none, (event.count, event.first, event.last))
             tail = (_at(event.utc, head[0]), *numbers, _text(event.reason))
@@ -216,6 +220,21 @@ def _answer(event: CommandEvent) -> Row:
         _whole_or_none(event.counter),
         _whole(event.more),
         _name(event.decided_utc),
+    )
+
+
+def _update(event: UpdateEvent, received_us: int) -> Row:
+    return (
+        _at(event.changed_utc, received_us),
+        _name(event.update_id),
+        _name(event.desired_id),
+        _whole_or_none(event.revision),
+        *map(_name, (event.name, event.version, event.sha256)),
+        event.state,
+        _text(event.reason),
+        _text(event.running),
+        "" if event.figures is None else storable_text(event.figures.model_dump_json(), 2_000),
+        _whole(event.more),
     )
 
 

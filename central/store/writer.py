@@ -32,6 +32,7 @@ from central.store.registry import (
     insert_or_skip,
     save_coverage,
 )
+from central.store.rollout_tables import update_reports
 from central.store.rows import Row, storable_text
 from central.store.tables import (
     conflicts,
@@ -184,7 +185,11 @@ def _save_stations(
 def _save(connection: Connection, batch: BatchContents, now_us: int) -> None:
     insert_rows(connection, events, batch.events)
     for table, rows in batch.derived.rows.items():
-        if table in (marks, command_answers):  # a station that crashed may journal them twice
+        if table in (
+            marks,
+            command_answers,
+            update_reports,
+        ):  # a station that crashed may journal them twice
             names = [column.name for column in table.columns]
             listed = [dict(zip(names, row, strict=True)) for row in rows]
             insert_or_skip(connection, table, listed)

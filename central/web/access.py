@@ -25,9 +25,13 @@ from central.access.permissions import Permission
 from central.access.sessions import TOKEN_PREFIX, Client, SessionLimits, find_session, find_token
 from central.config.web import WebConfig
 from central.web.context import WebContext
+from edge.bundle import MAX_BYTES
 
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
+MAX_FORM_BYTES = MAX_BYTES + (1 << 20)
+"""A longer form is refused before it is read. The largest one has a bundle."""
+
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _MINUTE_US = 60_000_000
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -95,11 +99,22 @@ async def _checked(request: Request, caller: Annotated[Caller, Depends(_logged_i
     if request.method not in _SAFE and caller.csrf:
         given = request.headers.get(CSRF_HEADER, "")
         if not given and request.headers.get("content-type", "").startswith(_FORMS):
+            check_length(request, MAX_FORM_BYTES)
             field = (await request.form()).get(CSRF_FIELD, "")
             given = field if isinstance(field, str) else ""
         if not hmac.compare_digest(given.encode(), caller.csrf.encode()):
+            await request.close()
             raise HTTPException(403, "the form is out of date: load the page again")
     return caller
+
+
+def check_length(request: Request, most: int) -> None:
+    """Check the stated length of a body. Raises HTTPException 411 and 413."""
+    length = request.headers.get("content-length", "")
+    if not (length.isascii() and length.isdecimal()):
+        raise HTTPException(411, "expected the length of the body (Content-Length)")
+    if len(length) > 12 or int(length) > most:
+        raise HTTPException(413, f"expected at most {most} bytes")
 
 
 class LoginRequirement:
@@ -116,8 +131,13 @@ class Requirement:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    def __call__(self, request: Request, caller: Annotated[Caller, Depends(_checked)]) -> Caller:
-        """Return the caller. Raises HTTPException 403, and 404 for a station out of its scope."""
+    async def __call__(
+        self, request: Request, caller: Annotated[Caller, Depends(_logged_in)]
+    ) -> Caller:
+        """Return the caller. Raises HTTPException 403, and 404 for a station out of its scope.
+
+        The form, which may hold a large file, is read after the permission is checked.
+        """
         if not caller.may(self.permission):
             raise HTTPException(403, f"this account has no permission {self.permission.value}")
         station: Any = request.path_params.get("station")
@@ -126,7 +146,7 @@ class Requirement:
             "\x00" in station or not caller.may_at(self.permission, station)
         ):
             raise HTTPException(404, "there is no station with this name")
-        return caller
+        return await _checked(request, caller)
 
 
 class NoRequirement:

@@ -20,6 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import edge
 from central.access.openid import OpenIdClient
+from central.bundles.folder import BundleFolder
 from central.config.openid import OpenIdConfig
 from central.config.web import WebConfig
 from central.pictures.archive import PictureArchive
@@ -32,12 +33,16 @@ from central.web.context import WebContext
 from central.web.guard import HostGuard
 from central.web.plant.alarm_pages import make_alarm_pages
 from central.web.plant.api import make_plant_api
+from central.web.plant.bundle_pages import make_bundle_pages
 from central.web.plant.command_pages import make_command_pages
 from central.web.plant.errors import refuse_wrong_values
 from central.web.plant.lot_pages import make_lot_pages
 from central.web.plant.metrics import make_metrics
 from central.web.plant.part_pages import make_part_pages
+from central.web.plant.rollout_api import make_rollout_api
+from central.web.plant.rollout_pages import make_rollout_pages
 from central.web.plant.station_pages import make_station_pages
+from central.web.plant.update_pages import make_update_pages
 from central.web.routes import make_pages
 
 _STATIC = Path(__file__).parent / "static"
@@ -49,6 +54,10 @@ _PLANT = (
     make_lot_pages,
     make_alarm_pages,
     make_command_pages,
+    make_bundle_pages,
+    make_rollout_api,
+    make_rollout_pages,
+    make_update_pages,
 )
 LOCAL_WEB = WebConfig(accounts="off")
 """The pages of one machine, without accounts."""
@@ -64,16 +73,17 @@ def make_app(
     web: WebConfig = LOCAL_WEB,
     openid: OpenIdConfig | None = None,
     pictures: PictureArchive | None = None,
+    bundles: BundleFolder | None = None,
     now_us: Callable[[], int] = _system_clock,
 ) -> FastAPI:
     """Return the application. The thread of its live wall runs between startup and shutdown.
 
     web: how people log in; by default only this machine reaches the pages, without a login.
-    pictures: the received pictures; None: there are none. now_us: the clock, in
-    microseconds since 1970 UTC.
+    pictures: the received pictures; None: there are none. bundles: the folder of bundles; None:
+    there is none. now_us: the clock, in microseconds since 1970 UTC.
     """
     client = None if openid is None else OpenIdClient(openid)
-    context = WebContext.make(database, now_us, web, client, pictures)
+    context = WebContext.make(database, now_us, web, client, pictures, bundles)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

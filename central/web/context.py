@@ -14,6 +14,7 @@ from central.access.caller import Caller
 from central.access.openid import OpenIdClient
 from central.access.permissions import Permission
 from central.alarms.records import ShownAlarm, read_alarms
+from central.bundles.folder import BundleFolder
 from central.config.web import WebConfig
 from central.pictures.archive import PictureArchive
 from central.store.database import Database
@@ -30,7 +31,8 @@ class WebContext:
     """The database, the clock, the templates, the live wall, and how people log in.
 
     now_us: the clock, in microseconds since 1970 UTC. openid: None: only local accounts. pictures:
-    the received pictures; None: there are none.
+    the received pictures; None: there are none. bundles: the folder of bundles; None: there is
+    none.
     """
 
     database: Database
@@ -40,6 +42,7 @@ class WebContext:
     web: WebConfig
     openid: OpenIdClient | None = None
     pictures: PictureArchive | None = None
+    bundles: BundleFolder | None = None
 
     @classmethod
     def make(
@@ -49,6 +52,7 @@ class WebContext:
         web: WebConfig,
         openid: OpenIdClient | None = None,
         pictures: PictureArchive | None = None,
+        bundles: BundleFolder | None = None,
     ) -> WebContext:
         """Return the context of an application. Its live wall is not started."""
         templates = make_templates()
@@ -58,7 +62,7 @@ class WebContext:
                 stations=read_stations(database, now_us(), view), alarms=read_firing(database, view)
             )
 
-        return cls(database, now_us, templates, LiveWall(render), web, openid, pictures)
+        return cls(database, now_us, templates, LiveWall(render), web, openid, pictures, bundles)
 
     def page(
         self, template: str, caller: Caller | None = None, status: int = 200, **values: object

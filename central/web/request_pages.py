@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from starlette.responses import Response
 
-from central.access.actions import DELETE_DATA, FORGET_COPIES, REQUESTS
+from central.access.actions import DELETE_DATA, FORGET_COPIES
 from central.access.audit import (
     AuditedChange,
     AuditEntry,
@@ -23,6 +23,7 @@ from central.access.audit import (
 )
 from central.access.caller import Caller
 from central.access.permissions import Permission
+from central.rollouts.actions import ALL_REQUESTS
 from central.web.access import Context, require, require_login
 from central.web.account_pages import actor_of
 from central.web.context import RowNumber, WebContext
@@ -43,16 +44,16 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 def _show(context: WebContext, caller: Caller, fault: str = "") -> HTMLResponse:
     # Each action is listed for those who may ask for it.
-    if not any(caller.may_everywhere(each.permission) for each in REQUESTS.actions.values()):
+    if not any(caller.may_everywhere(each.permission) for each in ALL_REQUESTS.actions.values()):
         raise HTTPException(403, "this account has no permission for any action of two people")
     with context.database.read() as connection:
-        found = REQUESTS.read(connection, caller, context.now_us())
+        found = ALL_REQUESTS.read(connection, caller, context.now_us())
     return context.page(
         "requests.html",
         caller,
         422 if fault else 200,
         requests=found,
-        actions=REQUESTS.actions,
+        actions=ALL_REQUESTS.actions,
         fault=fault,
     )
 
@@ -66,13 +67,13 @@ def requests_page(context: Context, caller: LoggedIn) -> Response:
 @router.post("/requests/{request_id}/approve")
 def approve(request_id: RowNumber, context: Context, caller: LoggedIn) -> Response:
     """Run the action of a request."""
-    return _decide(context, caller, lambda change: REQUESTS.approve(change, caller, request_id))
+    return _decide(context, caller, lambda change: ALL_REQUESTS.approve(change, caller, request_id))
 
 
 @router.post("/requests/{request_id}/refuse")
 def refuse(request_id: RowNumber, context: Context, caller: LoggedIn) -> Response:
     """Refuse or withdraw a request."""
-    return _decide(context, caller, lambda change: REQUESTS.refuse(change, caller, request_id))
+    return _decide(context, caller, lambda change: ALL_REQUESTS.refuse(change, caller, request_id))
 
 
 @router.post("/requests/deletion")
@@ -87,7 +88,7 @@ def ask_for_deletion(
 
     def step(change: AuditedChange) -> None:
         detail = {"before_us": _day_us(before), "before": before}
-        REQUESTS.ask(change, caller, DELETE_DATA.name, unit, detail, reason)
+        ALL_REQUESTS.ask(change, caller, DELETE_DATA.name, unit, detail, reason)
 
     return _decide(context, caller, step)
 
@@ -102,7 +103,7 @@ def ask_to_forget_copies(
     """Ask to treat the journals of a station as not copied any more."""
 
     def step(change: AuditedChange) -> None:
-        REQUESTS.ask(change, caller, FORGET_COPIES.name, unit, {}, reason)
+        ALL_REQUESTS.ask(change, caller, FORGET_COPIES.name, unit, {}, reason)
 
     return _decide(context, caller, step)
 

@@ -132,3 +132,58 @@ def sign(
     path = out or bundle
     signed = sign_file(bundle, path, signer, tuple(compatible) if compatible else None, change)
     say(f"{path}: {signed.id}, {signed_by(signed)}")
+
+
+@app.command()
+def assign(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="The plan of a rollout from the central system, its signed form to add another "
+            "signature, or a bundle, NAME.outfeed.",
+            show_default=False,
+        ),
+    ],
+    key: Annotated[
+        Path, typer.Option(help="The private key of an operator, NAME.key.", show_default=False)
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The file for the signed rollout. For a bundle: the folder for one message per "
+            "station.",
+            show_default=False,
+        ),
+    ],
+    passphrase_file: PassphraseFile = None,
+    station: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATION",
+            help="With a bundle: the id of a station. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=89,
+            help="With a bundle: days for which it is valid. Default: 30.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Sign which bundle stations are to run, one statement for each station.
+
+    The stations' `trust.operator_keys` must name the public key. The line on standard error states
+    what is signed. Upload the signed rollout on its page of the central system.
+    """
+    from edge.bundle.keys import read_private_key
+    from edge.cli.bundle_assign import assign_file
+
+    signer = read_private_key(key, passphrase_of(key, passphrase_file))
+    assign_file(file, signer, out, station or (), days)

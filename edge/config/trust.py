@@ -51,9 +51,14 @@ class TrustConfig(ConfigSection):
     @field_validator("keys", "operator_keys", mode="before")
     @classmethod
     def _keys(cls, value: object) -> object:
-        if not isinstance(value, list | tuple):
-            return value
-        return tuple(_key(entry) for entry in value)
+        return key_entries(value)
+
+
+def key_entries(value: object) -> object:
+    """Return a list of public keys with a Path for each file. Raises ValueError."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(_key(entry) for entry in value)
 
 
 def _key(entry: object) -> object:

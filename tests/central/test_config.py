@@ -53,6 +53,15 @@ KEYS: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("pictures", "tls_cert", "p.pem", {}),
     ("pictures", "tls_key", "p.key", {}),
     ("pictures", "tls_revoked", "revoked.pem", {}),
+    ("bundles", "path", "bundles", {"keys": (f"ed25519:{'0' * 64}",)}),
+    ("bundles", "keys", (f"ed25519:{'0' * 64}",), {}),
+    ("bundles", "max_mb", 100.0, {}),
+    ("bundles", "listen", "127.0.0.1", {}),
+    ("bundles", "port", 9000, {}),
+    ("bundles", "tls_ca", "ca.pem", {}),
+    ("bundles", "tls_cert", "p.pem", {}),
+    ("bundles", "tls_key", "p.key", {}),
+    ("bundles", "tls_revoked", "revoked.pem", {}),
 ]
 
 
@@ -107,6 +116,9 @@ WRONG = [
     ("", '[database]\nkind = "oracle"', "key 'database.kind': input should be 'sqlite' or"),
     ("", '[collector]\nshare = "a/b"', "key 'collector.share'"),
     ("", "[retention]\nevents_days = -1", "key 'retention.events_days'"),
+    ("", '[bundles]\npath = "b"', "key 'bundles': path needs keys"),
+    ("", '[bundles]\nkeys = ["ed25519:00"]', "a key is ed25519: and 64 hex digits"),
+    ("", '[bundles]\nlisten = "here"', "key 'bundles.listen': expected an IP address"),
     ("", "a = " + "[" * 3000, "is not TOML"),
 ]
 
@@ -119,6 +131,11 @@ def test_a_wrong_value_is_one_line(_: str, text: str, line: str) -> None:
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_status == 78
+
+
+def test_files_of_keys_begin_at_the_folder_of_the_file() -> None:
+    config = parse_central('[bundles]\npath = "b"\nkeys = ["plant.pub"]\n', _FILE)
+    assert config.bundles.keys == (_FILE.parent / "plant.pub",)
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:

@@ -14,17 +14,34 @@ import pytest
 from sqlalchemy import Connection, update
 
 from bench.central_plant import fill_plant, furnish
+from central.access.audit import audited
 from central.alarms.service import AlarmService
 from central.config.alarms import AlarmsConfig
 from central.config.sections import DatabaseConfig
+from central.rollouts.advance import advance_rollouts
+from central.rollouts.changes import pin_station, start_rollout
+from central.rollouts.signatures import take_signatures
 from central.store.command_tables import commands
 from central.store.database import Database
 from central.store.lot_messages import KeptStatement, keep_statement
+from central.store.registry import Registry
 from central.store.schema import migrate
 from central.store.tables import stations
+from central.store.writer import BatchWriter
 from central.web.app import make_app
 from central.web.server import WebServer
+from tests.support.central_access import CLI
+from tests.support.central_events import PREFIX
 from tests.support.label_browser import DESKTOP, PHONE
+from tests.support.rollouts import (
+    Reporter,
+    folder_of,
+    plan,
+    sign,
+    signed_bundle,
+    stations_of,
+    upload,
+)
 
 AXE = Path(__file__).parents[1] / "support" / "axe" / "axe.min.js"
 WALL = (3840, 2160)
@@ -39,6 +56,10 @@ PAGES = (
     "/lots?lot=4711",
     "/guidance?kind=scratch",
     "/alarms",
+    "/bundles",
+    "/rollouts",
+    "/rollouts/1",
+    "/stations/press-1/updates",
     "/stations/press-1/commands",
 )
 pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
@@ -90,13 +111,24 @@ def database(tmp_path: Path) -> Iterator[Database]:
         keep_statement(connection, kept)
         for state in ("waiting", "signed", "accepted", "refused", "done", "failed", "withdrawn"):
             ask(connection, state)
+    bundle = upload(opened, folder_of(tmp_path / "bundles"))
+    number = plan(opened, bundle, ("press-1",), ("press-2",))
+    with audited(opened, CLI, now_us()) as change:
+        take_signatures(change, number, sign(opened, number))
+        start_rollout(change, number)
+        pin_station(change, "press-2", "it is measured this week")
+    desired = stations_of(opened, number)["press-1"].desired_id
+    report = Reporter().report("press-1", desired, "reverted", reason="UNKNOWN rate of 4 %")
+    BatchWriter(opened, Registry(), prefix=PREFIX).write([report])
+    advance_rollouts(opened, now_us())
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def address(database: Database) -> Iterator[str]:
-    server = WebServer(make_app(database), host="127.0.0.1", port=0)
+def address(database: Database, tmp_path: Path) -> Iterator[str]:
+    app = make_app(database, bundles=folder_of(tmp_path / "bundles"))
+    server = WebServer(app, host="127.0.0.1", port=0)
     server.start()
     yield server.address.rstrip("/")
     server.close()
@@ -174,6 +206,42 @@ def test_a_lot_guidance_and_a_review_by_keyboard_and_form(browser: Any, address:
         card.get_by_role("button", name="correct").click()
         page.wait_for_load_state()
         assert page.get_by_label(str(name), exact=True).count() == 0
+
+
+def test_a_rollout_by_form_on_a_phone(
+    browser: Any, address: str, database: Database, tmp_path: Path
+) -> None:
+    """Upload, plan, download the plan, upload the signatures, start, pause, resume."""
+    bundle, signed = tmp_path / "next.outfeed", tmp_path / "signed.json"
+    bundle.write_bytes(signed_bundle("2.0"))
+    with page_of(browser, PHONE) as page:
+        page.goto(f"{address}/bundles")
+        page.get_by_label("A signed bundle").set_input_files(bundle)
+        page.get_by_role("button", name="Upload").click()
+        page.get_by_role("button", name="Remove dark-spots-2.0").wait_for()
+        page.goto(f"{address}/stations/press-2/updates")
+        page.get_by_role("button", name="Remove the pin").click()
+        page.get_by_label("Reason").wait_for()
+        page.goto(f"{address}/rollouts")
+        page.get_by_label("Place").select_option("all stations")
+        page.get_by_label("Title").fill("new lamp")
+        page.get_by_role("button", name="Plan", exact=True).click()
+        page.get_by_role("heading", name="Rollout 2 new lamp").wait_for()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="The file to sign").click()
+        assert download.value.suggested_filename == "rollout-2.json"
+        signed.write_text(sign(database, 2).model_dump_json())
+        page.get_by_label("The signed file").set_input_files(signed)
+        page.get_by_role("button", name="Upload").click()
+        page.get_by_role("button", name="Release the first cohort").click()
+        page.get_by_label("Reason", exact=True).first.wait_for()
+        assert "running" in page.locator(".strip").inner_text()
+        for name, state in (("Pause", "paused"), ("Resume", "running")):
+            form = page.locator("section", has=page.get_by_role("heading", name=name))
+            form.get_by_label("Reason").fill("the night shift watches")
+            form.get_by_role("button", name=name).click()
+            page.locator(".strip dd", has_text=state).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 
 def test_an_alarm_appears_on_the_wall_by_itself_and_is_acknowledged(

@@ -30,9 +30,9 @@ def values(unit: Path) -> dict[str, list[str]]:
 
 def test_these_are_the_units() -> None:
     names = [unit.stem.removeprefix("outfeed-central") for unit in SERVICES]
-    assert sorted(names) == ["", "-backup", "-collect", "-drill", "-pictures", "-web"]
+    assert sorted(names) == ["", "-backup", "-bundles", "-collect", "-drill", "-pictures", "-web"]
     assert [unit.stem for unit in TIMERS] == ["outfeed-central-backup", "outfeed-central-drill"]
-    assert len(LASTING) == 4
+    assert len(LASTING) == 5
 
 
 @needs_analyze
@@ -73,6 +73,7 @@ def test_the_exposure_is_below_two(unit: Path) -> None:
 def test_services_report_how_they_are_and_have_no_rights(unit: Path) -> None:
     own = values(unit)
     command = unit.stem.removeprefix("outfeed-central").removeprefix("-") or "run"
+    command = {"bundles": "bundle serve"}.get(command, command)
     assert own["ExecStart"] == [
         f"/opt/outfeed-central/bin/outfeed-central {command} "
         "--config /etc/outfeed-central/central.toml"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from central.config.sections import PictureFolderConfig
+from central.config.station_server import PictureFolderConfig
 from central.pictures.folder import PictureFolder
 from central.pictures.receiver import PictureReceiver
 from edge.config.station import StationConfig, load_config

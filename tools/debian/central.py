@@ -45,7 +45,7 @@ set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
     systemctl disable --now {_SERVICE} outfeed-central-drill.timer outfeed-central-backup.timer \\
         outfeed-central-collect.service outfeed-central-web.service \\
-        outfeed-central-pictures.service || true
+        outfeed-central-pictures.service outfeed-central-bundles.service || true
 fi
 find {_HOME} -name __pycache__ -prune -exec rm -rf {{}} +
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from central.access.actions import ACTIONS
 from central.access.permissions import DESCRIPTIONS, GRANTED, WHOLE, Permission, Role
+from central.rollouts.actions import ALL_ACTIONS
 from tools.reference.markdown import generated, table
 
 _INTRODUCTION = """\
@@ -37,7 +37,7 @@ def page() -> str:
     whole = "".join(f"- `{each.value}`\n" for each in Permission if each in WHOLE)
     actions = table(
         ["action", "meaning", "permission"],
-        [[f"`{each.name}`", each.text, f"`{each.permission.value}`"] for each in ACTIONS],
+        [[f"`{each.name}`", each.text, f"`{each.permission.value}`"] for each in ALL_ACTIONS],
     )
     return "\n".join(
         [

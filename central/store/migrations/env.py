@@ -13,11 +13,11 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from central.store import access_tables, drills, plant_tables
+from central.store import access_tables, drills, plant_tables, rollout_tables
 from central.store.tables import metadata
 
 # Its tables are part of the metadata once it is imported.
-_OWN = (access_tables, drills, plant_tables)
+_OWN = (access_tables, drills, plant_tables, rollout_tables)
 
 
 def run() -> None:

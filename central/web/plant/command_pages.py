@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Body, HTTPException
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from central.access.audit import AuditedChange, audited
+from central.access.audit import AuditedChange
 from central.access.caller import Caller
 from central.access.commands import (
     MAX_DAYS,
@@ -31,15 +31,13 @@ from central.store.commands import (
 )
 from central.store.queries import has_station
 from central.web.access import require
-from central.web.account_pages import actor_of
 from central.web.context import RowNumber, WebContext
-from central.web.plant.forms import Form, FormFields, see_other
+from central.web.plant.forms import Form, FormFields, audited_step, see_other
 from edge.commands.message import CommandAction, SignedCommand, read_signed
-from edge.errors import OutfeedError, UsageError
+from edge.errors import UsageError
 
 SeesStations = Annotated[Caller, require(Permission.SEE_STATIONS)]
 SendsCommands = Annotated[Caller, require(Permission.SEND_COMMANDS)]
-_Made = TypeVar("_Made")
 _DAYS = 7
 _MAX_WHOLE = 1 << 53
 
@@ -75,7 +73,7 @@ def _add_api(router: APIRouter, context: WebContext) -> None:
     @router.post("/api/stations/{station}/commands", tags=["commands"], status_code=201)
     def ask(caller: SendsCommands, station: str, wish: CommandRequest) -> dict[str, int]:
         """Ask for a command. It waits for the signature of an operator key."""
-        made = _change(
+        made = audited_step(
             context,
             caller,
             lambda change: ask_for_command(change, CommandWish(station, wish.action, wish.days)),
@@ -87,7 +85,7 @@ def _add_api(router: APIRouter, context: WebContext) -> None:
         caller: SendsCommands, station: str, command: Annotated[SignedCommand, Body()]
     ) -> dict[str, int]:
         """Take a signed command. It is published until the station has answered."""
-        return {"number": _change(context, caller, lambda c: take_signed(c, station, command))}
+        return {"number": audited_step(context, caller, lambda c: take_signed(c, station, command))}
 
     @router.get(
         "/api/stations/{station}/commands/{number}/unsigned",
@@ -172,22 +170,11 @@ def _page(context: WebContext, caller: Caller, station: str, fault: str = "") ->
     )
 
 
-def _change(context: WebContext, caller: Caller, step: Callable[[AuditedChange], _Made]) -> _Made:
-    """Make a change with its row in the audit log. Raises HTTPException 422 for a wrong value."""
-    try:
-        with audited(context.database, actor_of(caller), context.now_us()) as change:
-            return step(change)
-    except OutfeedError as error:
-        if not isinstance(error, UsageError) and type(error) is not OutfeedError:
-            raise
-        raise HTTPException(422, str(error)) from error
-
-
 def _on_page(
     context: WebContext, caller: Caller, station: str, step: Callable[[AuditedChange], object]
 ) -> Response:
     try:
-        _change(context, caller, step)
+        audited_step(context, caller, step)
     except HTTPException as error:
         return _page(context, caller, station, str(error.detail))
     return see_other(f"/stations/{station}/commands")

@@ -14,7 +14,9 @@ from central.store.health import (
     load_disks,
 )
 from central.store.periods import read_last_ends
+from central.store.rollouts import read_pins, read_wanted
 from central.store.tables import DAY_US, conflicts, gaps, self_tests, stations
+from central.store.updates import read_latest_of_stations, read_running
 
 _WEEK_US = 7 * DAY_US
 _BAD_ENDS = ("failed", "crashed", "killed", "power")
@@ -27,7 +29,10 @@ class FleetEntry:
     undelivered: events that a broker refused for a lasting reason. bad_ends: starts of the last
     seven days after a crash, a kill, a failure or a loss of power. lost: events of gaps in that
     time. failed_tests: self-tests in that time that were not reproduced. conflicts: events that
-    contradict others. certificates: the next to expire first. disks: the fullest first.
+    contradict others. certificates: the next to expire first. disks: the fullest first. bundle: the
+    file in its configuration. running: the id of the bundle that it stated last. wanted, rollout:
+    the bundle that a rollout asks for. update, update_us: the latest reported state of an update,
+    and its time. pin: the reason why rollouts leave it out.
     """
 
     name: str
@@ -46,6 +51,12 @@ class FleetEntry:
     conflicts: int
     certificates: tuple[StationCertificate, ...]
     disks: tuple[StationDisk, ...]
+    running: str = ""
+    wanted: str = ""
+    rollout: int | None = None
+    update: str = ""
+    update_us: int | None = None
+    pin: str = ""
 
 
 def read_fleet(
@@ -72,6 +83,8 @@ def read_fleet(
             conflicts.c.station_id
         ),
     )
+    wanted, running, pins = read_wanted(connection), read_running(connection), read_pins(connection)
+    latest = read_latest_of_stations(connection)
     columns = ("name", "state", "cause", "version", "bundle", "note", "seen_us", "status_us")
     further = ("id", "undelivered", "certificates", "disks")
     statement = select(*(stations.c[name] for name in (*columns, *further))).order_by(
@@ -90,6 +103,12 @@ def read_fleet(
             conflicts=doubts.get(row["id"], 0),
             certificates=load_certificates(row["certificates"]),
             disks=load_disks(row["disks"]),
+            running=running.get(row["id"], ""),
+            wanted=wanted[row["id"]].bundle_id if row["id"] in wanted else "",
+            rollout=wanted[row["id"]].rollout if row["id"] in wanted else None,
+            update=latest[row["id"]].state if row["id"] in latest else "",
+            update_us=latest[row["id"]].at_us if row["id"] in latest else None,
+            pin=pins[row["name"]].reason if row["name"] in pins else "",
         )
         for row in connection.execute(statement).mappings()
     )

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
-from central.access.audit import audited
+from central.access.audit import AuditedChange, audited
 from central.access.caller import Caller
 from central.store.database import StoreError
 from central.store.judgements import JudgementError
@@ -21,6 +21,7 @@ from central.store.lots import LotError
 from central.store.message import parse_utc
 from central.web.account_pages import actor_of
 from central.web.context import WebContext
+from edge.errors import OutfeedError, UsageError
 from edge.validation_messages import one_line
 
 MAX_BYTES = 64 << 10
@@ -121,6 +122,22 @@ def change(
         raise HTTPException(422, str(error)) from error
     except DBAPIError as error:
         raise StoreError(f"{context.database.name}: {one_line(error.orig)}") from error
+
+
+def audited_step(
+    context: WebContext, caller: Caller, step: Callable[[AuditedChange], _Made]
+) -> _Made:
+    """Make a change that records itself in the audit log, in one transaction.
+
+    Raises HTTPException 422 for a UsageError and a plain OutfeedError, and StoreError.
+    """
+    try:
+        with audited(context.database, actor_of(caller), context.now_us()) as open_change:
+            return step(open_change)
+    except OutfeedError as error:
+        if not isinstance(error, UsageError) and type(error) is not OutfeedError:
+            raise
+        raise HTTPException(422, str(error)) from error
 
 
 def see_other(path: str) -> Response:

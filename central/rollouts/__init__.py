@@ -1,0 +1,1 @@
+"""Rollouts of bundles: cohorts, their progress, and the changes that people make."""
