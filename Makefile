@@ -4,6 +4,7 @@
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
 #   make central-package [PACKAGES=build]: outfeed-central_VERSION_ARCH.deb for the Debian of this machine, with its libraries
+#   make station-package [PACKAGES=build] [ARCH=amd64]: outfeed_VERSION_ARCH.deb for units with Debian 12 (amd64, arm64), with its libraries
 #   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
@@ -48,6 +49,11 @@ DEMO_ARGS ?=
 CENTRAL_ARGS ?=
 PACKAGES ?= build
 SYSTEM_PYTHON ?= /usr/bin/python3
+ARCH ?= $(shell dpkg --print-architecture)
+MACHINE_amd64 := x86_64
+MACHINE_arm64 := aarch64
+# Of the package of the station; empty: that of the source.
+VERSION ?=
 PYTEST_ARGS ?=
 SLOW ?= $(OUTFEED_SLOW)
 # The folders whose tests take longest begin, so that no worker waits for one of them at the end.
@@ -100,7 +106,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central central-package test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package station-package test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -122,6 +128,19 @@ central-package:
 		--no-compile --target build/central-site --requirement requirements/central.txt
 	rm -rf build/central-site/bin
 	build/central-builder/bin/python -m tools.debian central --site build/central-site --out "$(PACKAGES)"
+
+# For the Python 3.11 of Debian 12. The wheels are those of the lock, chosen by architecture, so that
+# the package for arm64 is built on any machine.
+station-package:
+	rm -rf build/station-site-$(ARCH) build/station-builder
+	$(SYSTEM_PYTHON) -m venv build/station-builder
+	build/station-builder/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--no-compile --target build/station-site-$(ARCH) --python-version 3.11 --implementation cp --only-binary=:all: \
+		$(foreach glibc,36 35 34 31 28 27 17,--platform manylinux_2_$(glibc)_$(MACHINE_$(ARCH))) \
+		--platform manylinux2014_$(MACHINE_$(ARCH)) --requirement requirements/station.txt
+	rm -rf build/station-site-$(ARCH)/bin
+	build/station-builder/bin/python -m tools.debian station --site build/station-site-$(ARCH) --architecture $(ARCH) \
+		--out "$(PACKAGES)" $(if $(VERSION),--version "$(VERSION)")
 
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
 test: export OUTFEED_SLOW := $(SLOW)

@@ -11,8 +11,9 @@ from pathlib import Path
 from edge.errors import OutfeedError
 from tools.debian.central import central_package
 from tools.debian.package import PackageError, build_package
+from tools.debian.station import station_package
 
-_PACKAGES = {"central": central_package}
+_PACKAGES = {"central": central_package, "station": station_package}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,10 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("build"), help="folder of the package")
     parser.add_argument("--architecture", help="default: that of dpkg on this machine")
+    parser.add_argument("--version", help="default: that of the source")
     options = parser.parse_args(arguments)
     try:
         architecture = options.architecture or _ask("dpkg", "--print-architecture")
-        package = _PACKAGES[options.package](options.site, architecture)
+        package = _PACKAGES[options.package](options.site, architecture, options.version)
         print(build_package(package, options.out, _epoch_s()))
     except OutfeedError as error:
         print(f"tools.debian: {error}", file=sys.stderr)

@@ -60,12 +60,13 @@ fi
 """
 
 
-def central_package(site: Path, architecture: str) -> DebianPackage:
+def central_package(site: Path, architecture: str, version: str | None = None) -> DebianPackage:
     """Return the description of the package.
 
     Args:
         site: The folder of the installed libraries, for the Python that runs this.
         architecture: The architecture of the libraries, for instance amd64.
+        version: A version of Debian's form. Default: that of the source.
     """
     own = _ROOT / "firmware-config" / "central"
     minor = sys.version_info.minor
@@ -86,7 +87,7 @@ def central_package(site: Path, architecture: str) -> DebianPackage:
         trees[f"{_UNITS}/{unit.name}"] = unit
     return DebianPackage(
         name="outfeed-central",
-        version=edge.__version__,
+        version=version or edge.__version__,
         architecture=architecture,
         depends=f"python3 (>= 3.{minor}), python3 (<< 3.{minor + 1}), systemd",
         summary="central system of Outfeed: collector, database and pages",

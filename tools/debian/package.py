@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,10 @@ class DebianPackage:
         texts: Further files: their content by absolute path. An executable begins with ``#!``.
         links: The targets of symbolic links, by absolute path.
         conffiles: Files that belong to the administrator after the installation.
-        scripts: The maintainer scripts, by name (postinst, prerm, postrm).
+        scripts: The maintainer scripts, by name (preinst, postinst, prerm, postrm).
+        recommends: The line Recommends; empty: none.
+        bytecode: Folders on the machine whose modules are compiled into the package, for the Python
+            that builds it. Their times are those of the sources, so that Python accepts them.
     """
 
     name: str
@@ -49,6 +53,8 @@ class DebianPackage:
     links: dict[str, str] = field(default_factory=dict)
     conffiles: tuple[str, ...] = ()
     scripts: dict[str, str] = field(default_factory=dict)
+    recommends: str = ""
+    bytecode: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -74,6 +80,8 @@ def build_package(package: DebianPackage, folder: Path, epoch_s: int) -> Path:
     with tempfile.TemporaryDirectory(prefix="outfeed-package-") as name:
         root = Path(name) / "root"
         _fill(package, root)
+        _normalise(root, epoch_s)
+        _compile(package, root)
         _write_control(package, root)
         _normalise(root, epoch_s)
         part = folder / f".{package.file_name}.part"
@@ -117,6 +125,21 @@ def _fill(package: DebianPackage, root: Path) -> None:
         target.symlink_to(to)
 
 
+def _compile(package: DebianPackage, root: Path) -> None:
+    """Write the bytecode. One process and a fixed hash seed: the same bytes each time."""
+    for place in package.bytecode:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "compileall", "-qq", "-s", str(root), "-p", "/"),
+                *("--invalidation-mode", "timestamp", str(root / place.lstrip("/"))),
+            ],
+            capture_output=True,
+            # Without a check: libraries contain templates that are no modules.
+            check=False,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+        )
+
+
 def _ignored(_: str, names: list[str]) -> set[str]:
     return {each for each in names if each in _SKIPPED or each.endswith((".pyc", ".key"))}
 
@@ -138,6 +161,7 @@ def _write_control(package: DebianPackage, root: Path) -> None:
         "Maintainer: Outfeed contributors <outfeed@localhost>",
         f"Installed-Size: {size_kb}",
         f"Depends: {package.depends}",
+        *([f"Recommends: {package.recommends}"] if package.recommends else []),
         "Section: misc",
         "Priority: optional",
         f"Description: {package.summary}",
