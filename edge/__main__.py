@@ -23,6 +23,7 @@ from edge.cli import (
     quarantine,
     replay,
     run,
+    system,
     uplink,
     upload,
 )
@@ -61,6 +62,7 @@ app.command("inspect")(inspect.inspect)
 app.command("label")(label.label)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
+app.add_typer(system.app, name="system")
 app.command("commission")(commission.commission)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
