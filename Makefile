@@ -5,6 +5,8 @@
 #   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
 #   make central-package [PACKAGES=build]: outfeed-central_VERSION_ARCH.deb for the Debian of this machine, with its libraries
 #   make station-package [PACKAGES=build] [ARCH=amd64]: outfeed_VERSION_ARCH.deb for units with Debian 12 (amd64, arm64), with its libraries
+#   make image     BOARD=arm64 SYSTEM_KEYS=system.pem [IMAGE=build/image] [VERSION=1.4.0] [FIRMWARE=folder] [MIRROR=address] [PINNED=packages.txt]: the disk image of a unit, for BOARD=arm64 (emulated), pc, rpi (FIRMWARE=Raspberry Pi's boot files) or jetson (a root file system); root
+#   make system-bundle  BOARD=arm64 KEY=system.key [VERSION=1.4.0] [IMAGE=build/image]: the update of a system, from what `make image` built
 #   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
@@ -54,6 +56,14 @@ MACHINE_amd64 := x86_64
 MACHINE_arm64 := aarch64
 # Of the package of the station; empty: that of the source.
 VERSION ?=
+IMAGE ?= build/image
+BOARD ?=
+SYSTEM_KEYS ?=
+FIRMWARE ?=
+MIRROR ?=
+PINNED ?=
+IMAGE_ARGS = --out "$(IMAGE)" $(if $(VERSION),--version "$(VERSION)") $(if $(SYSTEM_KEYS),--keys "$(SYSTEM_KEYS)") \
+	$(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(if $(MIRROR),--mirror "$(MIRROR)") $(if $(PINNED),--packages "$(PINNED)")
 PYTEST_ARGS ?=
 SLOW ?= $(OUTFEED_SLOW)
 # The folders whose tests take longest begin, so that no worker waits for one of them at the end.
@@ -106,7 +116,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central central-package station-package test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package station-package image system-bundle test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -141,6 +151,16 @@ station-package:
 	rm -rf build/station-site-$(ARCH)/bin
 	build/station-builder/bin/python -m tools.debian station --site build/station-site-$(ARCH) --architecture $(ARCH) \
 		--out "$(PACKAGES)" $(if $(VERSION),--version "$(VERSION)")
+
+image: $(STATION)/.ready
+	$(STATION)/bin/python -m tools.image check --board "$(BOARD)" $(IMAGE_ARGS)
+	$(MAKE) station-package ARCH=$(if $(filter pc,$(BOARD)),amd64,arm64) PACKAGES="$(IMAGE)"
+	$(STATION)/bin/python -m tools.image image --board "$(BOARD)" $(IMAGE_ARGS) \
+		--package "$$(ls -t "$(IMAGE)"/outfeed_*_$(if $(filter pc,$(BOARD)),amd64,arm64).deb | head -n 1)"
+
+system-bundle: $(STATION)/.ready
+	$(STATION)/bin/python -m tools.image bundle --board "$(BOARD)" --out "$(IMAGE)" \
+		$(if $(KEY),--key "$(KEY)") $(if $(VERSION),--version "$(VERSION)")
 
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
 test: export OUTFEED_SLOW := $(SLOW)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.bundle.version import VERSION_PATTERN
 from edge.errors import UsageError
 from edge.updates.system.boot_sectors import SECOND, encode_grub, encode_uboot
 from edge.updates.system.boot_state import BootState
@@ -16,52 +17,82 @@ from tools.image.disk import make_data, make_disk
 from tools.image.fat import make_fat
 from tools.image.initrd import make_initrd
 from tools.image.loaders import boot_files, config_files
-from tools.image.root import SystemSource, make_root, squash
+from tools.image.raspberry import read_firmware
+from tools.image.root import SystemSource, check_packages, file_sha256, make_root, squash
 
 PANIC = "panic=10 quiet ro"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """What ``make image`` was asked for."""
+    """What ``make image`` was asked for.
+
+    Attributes:
+        board: The board.
+        package: outfeed_VERSION_ARCH.deb; None only to check the rest.
+        keys: The certificates whose updates units accept.
+        out: The folder for all files.
+        version: What the system calls itself.
+        firmware: For rpi, the folder of Raspberry Pi's boot files.
+        mirror: The address of a Debian mirror; empty takes that of this machine.
+        packages: A list that the packages of the image must equal; None takes what is there.
+        epoch_s: The time of the source.
+    """
 
     board: Board
-    package: Path
-    keys: Path
+    package: Path | None
+    keys: Path | None
     out: Path
     version: str
     firmware: Path | None
     mirror: str
+    packages: Path | None
     epoch_s: int
+
+
+def check_request(request: ImageRequest) -> None:
+    """Raise UsageError, in one line, for what is missing before anything is built."""
+    if not re.match(VERSION_PATTERN, request.version):
+        raise UsageError(f"VERSION: expected numbers with dots, found '{request.version}'")
+    if request.keys is None or not request.keys.is_file():
+        raise UsageError("SYSTEM_KEYS: expected a file of the certificates whose updates are taken")
+    if request.board.loader == "tryboot":
+        read_firmware(request.firmware)
+    elif request.firmware is not None:
+        raise UsageError("FIRMWARE: expected only for BOARD=rpi")
+    for path in (request.package, request.packages):
+        if path is not None and not path.is_file():
+            raise UsageError(f"expected a file, found none at {path}")
+    check_programs(("sgdisk", "gdisk"), ("mkimage", "u-boot-tools"))
 
 
 def build_image(request: ImageRequest) -> list[Path]:
     """Build the image of a board and return the files that were written.
 
     ``outfeed-BOARD.img`` is the disk. ``system.img`` and ``boot.img`` are the parts of an update.
-    ``packages.txt`` lists the Debian packages with their hashes.
+    ``outfeed-BOARD.packages.txt`` lists the Debian packages with their hashes.
 
     Raises:
         UsageError: A file is missing. ImageError: A step fails.
     """
     board, epoch_s = request.board, request.epoch_s
-    for name, path in (("package", request.package), ("keys", request.keys)):
-        if not path.is_file():
-            raise UsageError(f"{name}: expected a file, found none at {path}")
-    check_programs(("sgdisk", "gdisk"), ("mkimage", "u-boot-tools"))
+    if request.package is None or request.keys is None:
+        raise UsageError("package: expected outfeed_VERSION_ARCH.deb")
     out = request.out / board.name
     out.mkdir(parents=True, exist_ok=True)
     base = make_base(board, request.out, mirror=request.mirror, epoch_s=epoch_s)
     source = SystemSource(base, request.package, request.version, request.keys)
     system = make_root(board, source, out, epoch_s=epoch_s)
+    check_packages(system.packages, request.packages)
     parts = {"system": squash(system.folder, out / "system.img", epoch_s=epoch_s)}
     initrd = make_initrd(system, out, epoch_s=epoch_s)
-    files = boot_files(board, system, initrd, f"{board.arguments} {PANIC}".strip())
+    firmware = read_firmware(request.firmware) if board.loader == "tryboot" else {}
+    arguments = f"{board.arguments} {PANIC}".strip()
+    files = boot_files(board, system, initrd, arguments, firmware)
     parts["boot"] = make_fat(
         out / "boot.img", files, label="BOOT", size=_boot_size(board, files), epoch_s=epoch_s
     )
-    state = out / "bootstate.img"
-    state.write_bytes(_state(board))
+    state = make_state(board, out / "bootstate.img", epoch_s=epoch_s)
     config = config_files(board, out, epoch_s=epoch_s)
     first = make_fat(out / "config.img", config, label="OUTFEED", size=64 * MIB, epoch_s=epoch_s)
     contents = {
@@ -76,8 +107,7 @@ def build_image(request: ImageRequest) -> list[Path]:
     packages = request.out / f"outfeed-{board.name}.packages.txt"
     packages.write_text("\n".join(system.packages) + "\n")
     sums = request.out / f"outfeed-{board.name}.sha256"
-    digest = hashlib.file_digest(disk.open("rb"), "sha256").hexdigest()
-    sums.write_text(f"{digest}  {disk.name}\n")
+    sums.write_text(f"{file_sha256(disk)}  {disk.name}\n")
     for each in (out / "root", out / "kernel", out / "initrd"):
         run("rm", "-rf", str(each), epoch_s=epoch_s)
     return [disk, sums, packages, *parts.values()]
@@ -89,11 +119,12 @@ def _boot_size(board: Board, files: dict[str, bytes]) -> int:
     return min(board.boot_bytes, -(-wanted // (8 * MIB)) * 8 * MIB)
 
 
-def _state(board: Board) -> bytes:
+def make_state(board: Board, out: Path, *, epoch_s: int) -> Path:
+    """Write the first content of the partition ``bootstate``."""
     state = BootState()
-    if board.loader == "uboot":
-        sector = encode_uboot(state)
-        return sector.ljust(SECOND, b"\0") + sector
     if board.loader == "grub":
-        return encode_grub(state)
-    return b"\0"
+        files = {"grubenv": encode_grub(state)}
+        return make_fat(out, files, label="BOOTSTATE", size=MIB, epoch_s=epoch_s)
+    sector = encode_uboot(state)
+    out.write_bytes(sector.ljust(SECOND, b"\0") + sector if board.loader == "uboot" else b"\0")
+    return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle.version import VERSION_PATTERN
@@ -12,22 +13,26 @@ from tools.image.board import Board
 from tools.image.commands import ImageError, check_programs, run
 
 
+@dataclass(frozen=True, slots=True)
+class SystemSigner:
+    """Who is responsible for a system.
+
+    Attributes:
+        certificate: The certificate, as PEM.
+        key: The private key, as PEM or a PKCS#11 address.
+    """
+
+    certificate: Path
+    key: Path
+
+
 def build_bundle(
-    board: Board,
-    parts: Path,
-    out: Path,
-    *,
-    version: str,
-    certificate: Path,
-    key: Path,
-    epoch_s: int,
+    board: Board, parts: Path, out: Path, *, version: str, signer: SystemSigner, epoch_s: int
 ) -> Path:
     """Write ``outfeed-BOARD-VERSION.raucb`` and return its path.
 
     Args:
         parts: The folder with ``system.img`` and ``boot.img`` of ``make image``.
-        certificate: The signer's certificate, as PEM.
-        key: The signer's private key, as PEM or a PKCS#11 address.
 
     Raises:
         UsageError: A file is missing, or the board takes no updates.
@@ -39,7 +44,7 @@ def build_bundle(
         )
     if not re.match(VERSION_PATTERN, version):
         raise UsageError(f"VERSION: expected numbers with dots, found '{version}'")
-    for path in (parts / "system.img", parts / "boot.img", certificate):
+    for path in (parts / "system.img", parts / "boot.img", signer.certificate):
         if not path.is_file():
             raise UsageError(f"expected a file, found none at {path}")
     check_programs(("rauc", "rauc"), ("mksquashfs", "squashfs-tools"))
@@ -60,8 +65,8 @@ def build_bundle(
     try:
         # The system is compressed already; the boot partition is mostly empty.
         options = ("--mksquashfs-args=-processors 1 -comp gzip",)
-        signer = (f"--cert={certificate}", f"--key={key}")
-        run("rauc", "bundle", *signer, *options, str(folder), str(part), epoch_s=epoch_s)
+        keys = (f"--cert={signer.certificate}", f"--key={signer.key}")
+        run("rauc", "bundle", *keys, *options, str(folder), str(part), epoch_s=epoch_s)
     except ImageError as error:
         part.unlink(missing_ok=True)
         raise ImageError(f"{target.name}: {error}") from error

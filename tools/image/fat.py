@@ -17,7 +17,7 @@ def make_fat(out: Path, files: dict[str, bytes], *, label: str, size: int, epoch
     with out.open("wb") as image:
         image.truncate(size)
     number = f"{zlib.crc32(label.encode()):08x}"
-    width = "32" if size >= 64 * MIB else "16"
+    width = "32" if size >= 64 * MIB else "16" if size >= 16 * MIB else "12"
     run(
         *("mkfs.vfat", "--invariant", "-F", width, "-n", label, "-i", number, str(out)),
         epoch_s=epoch_s,

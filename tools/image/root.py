@@ -125,9 +125,8 @@ def make_root(board: Board, source: SystemSource, folder: Path, *, epoch_s: int)
     if control.exists():
         fields = dict(line.split(": ", 1) for line in control.read_text().splitlines())
         archive = next((root / "var/kernel").glob("*.deb"))
-        listed.append(
-            f"{fields['Package']} {fields['Version']} {fields['Architecture']} {_sha256(archive)}"
-        )
+        known = " ".join(fields[name] for name in ("Package", "Version", "Architecture"))
+        listed.append(f"{known} {file_sha256(archive)}")
     (root / "package.deb").write_bytes(source.package.read_bytes())
     _chroot(root, "dpkg --force-depends --force-confnew -i /package.deb", epoch_s)
     (root / "package.deb").unlink()
@@ -144,6 +143,19 @@ def make_root(board: Board, source: SystemSource, folder: Path, *, epoch_s: int)
     _tidy(root)
     _date(root, epoch_s)
     return SystemRoot(root, kernel, modules, tuple(sorted(listed)))
+
+
+def check_packages(found: tuple[str, ...], wanted: Path | None) -> None:
+    """Raise ImageError where a list is given and the packages of an image differ from it."""
+    if wanted is None:
+        return
+    expected = tuple(wanted.read_text().splitlines())
+    different = sorted(set(found) ^ set(expected))
+    if different:
+        raise ImageError(
+            f"{wanted}: {len(different)} packages differ, for instance {different[0]}; a mirror "
+            "with the day of the list (MIRROR=) has the same ones"
+        )
 
 
 def squash(root: Path, out: Path, *, epoch_s: int) -> Path:
@@ -233,5 +245,10 @@ def _date(root: Path, epoch_s: int) -> None:
     os.utime(shadow, (epoch_s, epoch_s))
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

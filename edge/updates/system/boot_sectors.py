@@ -17,6 +17,7 @@ from edge.updates.system.boot_state import BootState, BootStateError, parse_vari
 SECTOR = 512
 SECOND = 8 * SECTOR
 _GRUB_BYTES = 1024
+_GRUB_SEARCHED = 256 << 10
 _GRUB_HEAD = "# GRUB Environment Block\n"
 
 
@@ -50,22 +51,31 @@ class UbootSectors:
 
 
 class GrubSectors:
-    """The state as GRUB keeps it. Synchronization: as UbootSectors."""
+    """The state as GRUB keeps it: the file ``grubenv``, the only one on a small FAT partition.
+
+    It is written in place and its length never changes, so the partition need not be mounted.
+    Synchronization: as UbootSectors.
+    """
 
     def __init__(self, device: Path) -> None:
         self._device = device
 
     def read(self) -> BootState:
         """Return the state. Raises BootStateError."""
-        text = _read(self._device, _GRUB_BYTES).decode(errors="replace")
-        if not text.startswith(_GRUB_HEAD):
-            raise BootStateError(f"{self._device}: expected an environment block of GRUB")
+        text = self._find()[1].decode(errors="replace")
         lines = (line.partition("=") for line in text.splitlines() if "=" in line)
         return parse_variables({name: value for name, _, value in lines})
 
     def write(self, state: BootState) -> None:
         """Write the block to the disk. Raises BootStateError."""
-        _write(self._device, {0: encode_grub(state)})
+        _write(self._device, {self._find()[0]: encode_grub(state)})
+
+    def _find(self) -> tuple[int, bytes]:
+        content = _read(self._device, _GRUB_SEARCHED)
+        for offset in range(0, _GRUB_SEARCHED, SECTOR):
+            if content.startswith(_GRUB_HEAD.encode(), offset):
+                return offset, content[offset : offset + _GRUB_BYTES]
+        raise BootStateError(f"{self._device}: expected an environment block of GRUB")
 
 
 def encode_uboot(state: BootState) -> bytes:
