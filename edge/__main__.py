@@ -16,6 +16,7 @@ from edge.cli import (
     commission,
     disk_usage,
     doctor,
+    import_identity,
     inspect,
     label,
     mark,
@@ -63,6 +64,7 @@ app.command("label")(label.label)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
 app.add_typer(system.app, name="system")
+app.command("import-identity")(import_identity.import_identity)
 app.command("commission")(commission.commission)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)

@@ -128,12 +128,31 @@ def station(
         float,
         typer.Option(help="A part whose verdict is later than this, in milliseconds, is UNKNOWN."),
     ] = 200.0,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TOML",
+            help="A file with the other sections of station.toml, in place of the default camera "
+            "and line.",
+            show_default=False,
+        ),
+    ] = None,
+    replaces: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PEM",
+            help="The station.pem of the identity that the unit has now. Without it, a unit that "
+            "has an identity refuses the new one.",
+            show_default=False,
+        ),
+    ] = None,
     days: _Days = 3650,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Make the files of a new station for /etc/outfeed: station.toml, its certificate and key.
+    """Make the identity of a new station: station.toml, its certificate and key, and a signed list.
 
-    The broker allows the station to publish under NAME only.
+    Copy the folder to the FAT partition of the card, or to a USB stick: the unit imports it when it
+    starts. The broker allows the station to publish under NAME only.
     """
     from edge.provision import StationKit, make_station_kit
 
@@ -145,10 +164,12 @@ def station(
         bundle=bundle,
         travel_ms=travel_ms,
         budget_ms=budget_ms,
+        settings=settings,
+        replaces=replaces,
     )
     folder = out or Path(name)
     make_station_kit(folder, open_authority(authority, passphrase_file), kit, days=days)
-    say(f"{folder}: station.toml, station.pem, station.key, ca.pem; copy it to /etc/outfeed")
+    say(f"{folder}: the identity of {name}; copy the folder to the card or to a USB stick")
 
 
 @app.command()

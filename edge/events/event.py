@@ -251,6 +251,12 @@ class StatusEvent(StationEvent):
         default="",
         description="a note for people, for instance that two clients have the same name",
     )
+    commissioning: str = Field(
+        default="",
+        description="`done`: `outfeed commission` gave GO for this station. `waiting`: it did not, "
+        "and the station inspects nothing before. `trial`: it did not, and the station inspects. "
+        "Empty: not known",
+    )
     certificates: tuple[CertificateValidity, ...] = Field(
         default=(), description="the certificates of the station and their ends of validity"
     )

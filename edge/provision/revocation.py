@@ -53,7 +53,8 @@ def revoke(
     return len(entries)
 
 
-def _serial(path: Path, authority: x509.Certificate) -> int:
+def read_issued(path: Path, authority: x509.Certificate) -> x509.Certificate:
+    """Return the certificate in a PEM file that this authority signed. Raises ProvisionError."""
     try:
         certificate = x509.load_pem_x509_certificate(read_file(path))
     except ValueError as error:
@@ -62,6 +63,11 @@ def _serial(path: Path, authority: x509.Certificate) -> int:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise ProvisionError(f"{path}: was signed by another authority") from error
+    return certificate
+
+
+def _serial(path: Path, authority: x509.Certificate) -> int:
+    certificate = read_issued(path, authority)
     if certificate.serial_number == authority.serial_number:
         raise ProvisionError(f"{path}: is the certificate of the authority itself")
     return certificate.serial_number

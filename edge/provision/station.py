@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,16 @@ from edge.errors import BundleError, ConfigError
 from edge.provision.authority import Authority
 from edge.provision.folder import NewFile, ProvisionError, read_file, write_folder
 from edge.provision.identity import make_station_identity
+from edge.provision.manifest import fingerprint, manifest_files
+from edge.provision.revocation import read_issued
+from edge.validation_messages import one_line
 
-_TOML = """\
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_HEAD = """\
 # Station {name}, written by `outfeed provision station`. firmware-config/station.toml explains
 # every key. `outfeed run --config station.toml` names each wrong key.
 
@@ -20,19 +29,26 @@ id = "{name}"
 bundle = "{bundle}"
 state_dir = "/var/lib/outfeed"
 
-[trust]
-keys = [{keys}]
+"""
 
+_DEFAULT_SETTINGS = """\
 [camera]
 # Change this to the camera of the station.
 kind = "files"
 path = "/var/lib/outfeed/frames"
 
 [line]
-# Every reject depends on these values. `outfeed commission` measures both. After GO, add
-# require_commission = true
+# Every reject depends on these values. `outfeed commission` measures both. The station inspects
+# after it has given GO.
 travel_ms = {travel_ms:.1f}
 budget_ms = {budget_ms:.1f}
+require_commission = true
+
+"""
+
+_TAIL = """\
+[trust]
+keys = [{keys}]
 
 [uplink]
 # The uplink is a separate service: outfeed-uplink.service.
@@ -45,6 +61,9 @@ tls_cert = "station.pem"
 tls_key = "station.key"
 """
 
+# The keys that `outfeed provision station` writes itself.
+_OWN_KEYS = ("id", "bundle", "state_dir", "trust", "uplink")
+
 
 @dataclass(frozen=True, slots=True)
 class StationKit:
@@ -52,7 +71,8 @@ class StationKit:
 
     name: its id. host, port: the broker. trust: public keys of permitted signers of bundles, as
     text or .pub files. bundle: a file that is copied beside station.toml. travel_ms, budget_ms: the
-    keys of [line].
+    keys of [line]. settings: a file with the other sections of station.toml, in place of the
+    default [camera] and [line]. replaces: station.pem of the identity that this one replaces.
     """
 
     name: str
@@ -62,6 +82,8 @@ class StationKit:
     bundle: Path | None = None
     travel_ms: float = 400.0
     budget_ms: float = 200.0
+    settings: Path | None = None
+    replaces: Path | None = None
 
 
 def make_station_kit(
@@ -69,8 +91,9 @@ def make_station_kit(
 ) -> None:
     """Write station.toml, station.pem, station.key (0600), ca.pem and the bundle to a new folder.
 
-    Copy this folder to /etc/outfeed without changes. The station.toml is checked, as a station
-    reads it, before the folder is created. Raises ProvisionError and ConfigError.
+    identity.json lists them, and identity.sig has the signature of the authority for that list. A
+    unit imports the folder at its first boot. The station.toml is checked, as a station reads it,
+    before the folder is created. Raises ProvisionError and ConfigError.
     """
     identity = make_station_identity(authority, kit.name, days=days)
     files = identity.files("station", authority)
@@ -78,17 +101,40 @@ def make_station_kit(
     if kit.bundle is not None:
         bundle = kit.bundle.name
         files[bundle] = NewFile(read_file(kit.bundle))
-    text = _TOML.format(
-        name=kit.name,
-        bundle=_quoted(bundle),
-        keys=", ".join(f'"{_public(key)}"' for key in kit.trust),
-        host=_quoted(kit.host),
-        port=kit.port,
-        travel_ms=kit.travel_ms,
-        budget_ms=kit.budget_ms,
-    )
-    files["station.toml"] = NewFile(text.encode())
-    write_folder(folder, files, _loads)
+    fields = {
+        "name": kit.name,
+        "bundle": _quoted(bundle),
+        "keys": ", ".join(f'"{_public(key)}"' for key in kit.trust),
+        "host": _quoted(kit.host),
+        "port": kit.port,
+    }
+    head, tail = _HEAD.format(**fields), _TAIL.format(**fields)
+    files["station.toml"] = NewFile(f"{head}{_settings(kit)}{tail}".encode())
+    replaces = ""
+    if kit.replaces is not None:
+        replaces = fingerprint(read_issued(kit.replaces, authority.certificate))
+    write_folder(folder, {**files, **manifest_files(authority, kit.name, files, replaces)}, _loads)
+
+
+def _settings(kit: StationKit) -> str:
+    """Return the sections of the kit's settings file, or the default ones."""
+    path = kit.settings
+    if path is None:
+        return _DEFAULT_SETTINGS.format(travel_ms=kit.travel_ms, budget_ms=kit.budget_ms)
+    try:
+        text = read_file(path).decode("utf-8-sig")
+        found = tomllib.loads(text)
+    except ValueError as error:  # UnicodeDecodeError, TOMLDecodeError
+        raise ProvisionError(f"{path}: is not TOML: {one_line(error)}") from error
+    for key in _OWN_KEYS:
+        if key in found:
+            raise ProvisionError(f"{path}: key '{key}': is written by provision; expected others")
+    line = found.get("line")
+    if not isinstance(line, dict) or "require_commission" not in line:
+        raise ProvisionError(
+            f"{path}: key 'line.require_commission' is missing; expected true, or false for a trial"
+        )
+    return f"{text.rstrip()}\n\n"
 
 
 def _loads(part: Path) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
+from functools import partial
 
 from edge.clock import utc_now
 from edge.config.station import StationConfig
@@ -19,6 +20,7 @@ from edge.journal.lock import FileLock
 from edge.journal.reader import JournalReader
 from edge.uplink import terms
 from edge.uplink.backoff import Backoff
+from edge.uplink.commissioning import read_commissioning
 from edge.uplink.connection import BrokerFeatures, Connection
 from edge.uplink.failures import (
     ConnectRefusedError,
@@ -107,6 +109,7 @@ class Publisher:
         self._last_warning = ""
         self._record = UplinkStateFile(config.paths.uplink)
         self._paths = config.paths
+        self._commissioning = partial(read_commissioning, config)
         self._statuses = StatusSchedule(config.uplink.status_interval_s)
         self._manner = BrokerFeatures()
         self._connected_without_will = False
@@ -392,4 +395,7 @@ class Publisher:
         state = self._record.state
         self._statuses.made(state, published.journal, time.monotonic())
         health = read_health(self._uplink, self._paths)
-        return make_statuses(self._topics.station, self._bundle, state, published, health)
+        return make_statuses(
+            *(self._topics.station, self._bundle, state, published, health),
+            commissioning=self._commissioning(),
+        )

@@ -9,6 +9,7 @@ from edge.clock import boot_id, utc_now
 from edge.events.event import StatusEvent
 from edge.events.identity import JournalPosition
 from edge.events.payload import MAX_TEXT_CHARS
+from edge.uplink.commissioning import WAITING_NOTE, Commissioning
 from edge.uplink.health import MachineHealth
 from edge.uplink.state import UplinkState
 
@@ -35,12 +36,17 @@ def make_statuses(
     state: UplinkState,
     published: JournalPosition,
     health: MachineHealth,
+    commissioning: Commissioning = "",
 ) -> StatusMessages:
     """Return the statuses with the present time and counts.
 
     published: the position up to which the broker has confirmed all events of the present journal.
     """
-    note = f"{state.takeovers} times in a row disconnected, as by another client of this name"
+    notes = [WAITING_NOTE] if commissioning == "waiting" else []
+    if state.takeovers:
+        notes.append(
+            f"{state.takeovers} times in a row disconnected, as by another client of this name"
+        )
     online = StatusEvent(
         station=station,
         boot_id=boot_id(),
@@ -54,7 +60,8 @@ def make_statuses(
         unheard=state.unheard,
         journal=published.journal,
         published=published.published,
-        note=note if state.takeovers else "",
+        note="; ".join(notes),
+        commissioning=commissioning,
         certificates=health.certificates,
         disks=health.disks,
     )

@@ -94,6 +94,17 @@ def test_a_part_with_its_history(web: WebServer, writer: BatchWriter) -> None:
     assert found["defects"][0]["right"] == 3
 
 
+def test_a_new_station_waits_to_be_commissioned(web: WebServer, writer: BatchWriter) -> None:
+    """It has a status and no event: its uplink runs, and nothing is inspected."""
+    note = "waiting to be commissioned"
+    writer.write([status(station="press-9", note=note, commissioning="waiting")])
+    for page in ("/", "/fleet"):
+        code, _, text = get(web, page)
+        assert code == 200
+        assert "press-9" in text
+        assert note in text
+
+
 def test_copies_of_a_card_are_shown(web: WebServer, writer: BatchWriter) -> None:
     writer.write([message(1), message(1, run="ff", decision="REJECT")])
     assert "2 parts have this number" in get(web, "/stations/press-3/parts/1")[2]

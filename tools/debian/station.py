@@ -38,7 +38,7 @@ def station_package(site: Path, architecture: str, version: str | None = None) -
         f"{_HOME}/package/site": site,
         "/usr/lib/sysusers.d/outfeed.conf": _OWN / "sysusers.d" / "outfeed.conf",
         "/usr/lib/tmpfiles.d/outfeed.conf": _OWN / "tmpfiles.d" / "outfeed.conf",
-        "/lib/udev/rules.d/60-outfeed.rules": _OWN / "udev" / "60-outfeed.rules",
+        "/lib/udev/rules.d": _OWN / "udev",
         "/usr/lib/sysctl.d/60-outfeed.conf": _OWN / "sysctl.d" / "60-outfeed.conf",
         _CHRONY: _OWN / "chrony" / "outfeed.conf",
         f"{_DOC}/how-to": _ROOT / "docs" / "how-to",
