@@ -14,20 +14,23 @@ _EXCLUDED = ("doc/*", "info/*", "locale/*", "man/*", "lintian/*", "bash-completi
 
 # The kernel is unpacked and not installed: its own initrd is not used. In the archive it lies in
 # /var/kernel, with the packages' names, versions and hashes of Debian's index beside it.
+# The machine's own apt reads the lists of the image: inside, there is no name service.
 _KERNEL = """
+export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 mkdir "$1/var/kernel"
-chmod 777 "$1/var/kernel"
+cd "$1/var/kernel"
 if [ -n "{kernel}" ]; then
-    chroot "$1" sh -ec 'cd /var/kernel
-        name=$(apt-cache depends {kernel} | sed -n "s/.*Depends: \\(linux-image-[^ ]*\\).*/\\1/p")
-        apt-get -qq download $name
-        dpkg-deb -f linux-image-*.deb Package Version Architecture >kernel.control'
+    name=$(apt-cache depends {kernel} | sed -n 's/.*Depends: \\(linux-image-[^ ]*\\).*/\\1/p')
+    apt-get -qq -o APT::Sandbox::User=root download "$name"
+    dpkg-deb -f linux-image-*.deb Package Version Architecture >kernel.control
 fi
-chroot "$1" sh -ec 'dpkg-query -W -f "\\${{Package}} \\${{Version}} \\${{Architecture}}\\n" |
-    while read -r name version architecture; do
-        apt-cache show "$name=$version" | sed -n "s/^SHA256: //p" | head -n 1 |
-            {{ read -r hash || hash=-; echo "$name $version $architecture $hash"; }}
-    done >/var/kernel/packages'
+dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${{Package}}:${{Architecture}}=${{Version}}\\n' |
+    sed 's/:all=/=/' >installed
+apt-cache show $(cat installed) | awk -F': ' '
+    $1 == "Package" {{ name = $2 }} $1 == "Version" {{ version = $2 }}
+    $1 == "Architecture" {{ machine = $2 }}
+    $1 == "SHA256" {{ print name, version, machine, $2 }}' >packages
+rm installed
 """
 
 
