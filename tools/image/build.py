@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from edge.bundle.version import VERSION_PATTERN
 from edge.errors import UsageError
 from edge.updates.system.boot_sectors import SECOND, encode_grub, encode_uboot
 from edge.updates.system.boot_state import BootState
-from tools.image.base import make_base
+from tools.image.base import LISTS, make_base
 from tools.image.board import MIB, Board
 from tools.image.commands import check_programs, run
 from tools.image.disk import make_data, make_disk
 from tools.image.fat import make_fat
 from tools.image.initrd import make_initrd
 from tools.image.loaders import boot_files, config_files
-from tools.image.raspberry import read_firmware
-from tools.image.root import SystemSource, check_packages, file_sha256, make_root, squash
+from tools.image.raspberry import find_modules, read_firmware
+from tools.image.root import (
+    SystemRoot,
+    SystemSource,
+    check_packages,
+    file_sha256,
+    make_root,
+    squash,
+)
 
 PANIC = "panic=10 quiet ro"
 
@@ -58,6 +67,7 @@ def check_request(request: ImageRequest) -> None:
         raise UsageError("SYSTEM_KEYS: expected a file of the certificates whose updates are taken")
     if request.board.loader == "tryboot":
         read_firmware(request.firmware)
+        find_modules(request.firmware or Path())
     elif request.firmware is not None:
         raise UsageError("FIRMWARE: expected only for BOARD=rpi")
     for path in (request.package, request.packages):
@@ -81,9 +91,15 @@ def build_image(request: ImageRequest) -> list[Path]:
     out = request.out / board.name
     out.mkdir(parents=True, exist_ok=True)
     base = make_base(board, request.out, mirror=request.mirror, epoch_s=epoch_s)
-    source = SystemSource(base, request.package, request.version, request.keys)
+    modules = find_modules(request.firmware) if request.firmware is not None else None
+    source = SystemSource(base, request.package, request.version, request.keys, modules)
     system = make_root(board, source, out, epoch_s=epoch_s)
     check_packages(system.packages, request.packages)
+    packages = request.out / f"outfeed-{board.name}.packages.txt"
+    packages.write_text("\n".join(system.packages) + "\n")
+    bill = write_bill(system.packages, board, request)
+    if board.loader == "none":
+        return [*pack_root(board, system, request), packages, bill]
     parts = {"system": squash(system.folder, out / "system.img", epoch_s=epoch_s)}
     initrd = make_initrd(system, out, epoch_s=epoch_s)
     firmware = read_firmware(request.firmware) if board.loader == "tryboot" else {}
@@ -104,13 +120,60 @@ def build_image(request: ImageRequest) -> list[Path]:
     }
     disk = request.out / f"outfeed-{board.name}.img"
     make_disk(board, contents, disk, epoch_s=epoch_s)
-    packages = request.out / f"outfeed-{board.name}.packages.txt"
-    packages.write_text("\n".join(system.packages) + "\n")
     sums = request.out / f"outfeed-{board.name}.sha256"
     sums.write_text(f"{file_sha256(disk)}  {disk.name}\n")
     for each in (out / "root", out / "kernel", out / "initrd"):
         run("rm", "-rf", str(each), epoch_s=epoch_s)
-    return [disk, sums, packages, *parts.values()]
+    return [disk, sums, packages, bill, *parts.values()]
+
+
+def pack_root(board: Board, system: SystemRoot, request: ImageRequest) -> list[Path]:
+    """Write the root file system as an archive, with the page that states how to use it."""
+    archive = request.out / f"outfeed-{board.name}.tar"
+    run(
+        *("tar", "--create", "--numeric-owner", "--sort=name", f"--mtime=@{request.epoch_s}"),
+        *("--clamp-mtime", "--file", str(archive), "--directory", str(system.folder), "."),
+        epoch_s=request.epoch_s,
+    )
+    page = request.out / f"outfeed-{board.name}.txt"
+    page.write_text((LISTS / "jetson.txt").read_text())
+    run("rm", "-rf", str(system.folder), epoch_s=request.epoch_s)
+    return [archive, page]
+
+
+def write_bill(packages: tuple[str, ...], board: Board, request: ImageRequest) -> Path:
+    """Write the bill of materials of the Debian packages (CycloneDX 1.5).
+
+    The Python libraries have their own, in /usr/share/doc/outfeed/station.cdx.json.
+    """
+    parts = []
+    for line in packages:
+        name, version, architecture, digest = line.split()
+        parts.append(
+            {
+                "type": "library",
+                "name": name,
+                "version": version,
+                "purl": f"pkg:deb/debian/{name}@{quote(version)}?arch={architecture}",
+                "hashes": [{"alg": "SHA-256", "content": digest}],
+            }
+        )
+    bill = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "operating-system",
+                "name": board.compatible,
+                "version": request.version,
+            }
+        },
+        "components": parts,
+    }
+    path = request.out / f"outfeed-{board.name}.cdx.json"
+    path.write_text(json.dumps(bill, indent=1) + "\n")
+    return path
 
 
 def _boot_size(board: Board, files: dict[str, bytes]) -> int:

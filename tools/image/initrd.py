@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from tools.image.base import LISTS
-from tools.image.commands import run
+from tools.image.commands import ImageError, run
 from tools.image.root import SystemRoot
 
 
@@ -43,7 +43,8 @@ def order_modules(dependencies: str, wanted: list[str]) -> list[str]:
 
 def make_initrd(system: SystemRoot, folder: Path, *, epoch_s: int) -> bytes:
     """Return the initrd of a system, compressed; the same bytes each time."""
-    assert system.modules is not None
+    if system.modules is None:
+        raise ImageError("the kernel has no modules")
     tree = folder / "initrd"
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "bin").mkdir(parents=True)

@@ -50,6 +50,16 @@ def read_firmware(folder: Path | None) -> dict[str, bytes]:
     return files
 
 
+def find_modules(folder: Path) -> Path:
+    """Return the folder modules/VERSION of the kernel. Raises UsageError where it is not one."""
+    found = sorted(path for path in (folder / "modules").glob("*") if path.is_dir())
+    if len(found) != 1:
+        raise UsageError(
+            f"FIRMWARE: expected one folder modules/VERSION of kernel8.img, found {len(found)}"
+        )
+    return found[0]
+
+
 def slot_files(firmware: dict[str, bytes], initrd: bytes, arguments: str) -> dict[str, bytes]:
     """Return the files of a boot partition; the same in both slots."""
     own = {

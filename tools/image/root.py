@@ -105,12 +105,14 @@ class SystemSource:
         package: outfeed_VERSION_ARCH.deb.
         version: What the system calls itself, for instance 1.4.0.
         keys: The certificates whose updates are accepted, as PEM.
+        kernel_modules: lib/modules/VERSION of a kernel that is not Debian's.
     """
 
     base: Path
     package: Path
     version: str
     keys: Path
+    kernel_modules: Path | None = None
 
 
 def make_root(board: Board, source: SystemSource, folder: Path, *, epoch_s: int) -> SystemRoot:
@@ -121,6 +123,10 @@ def make_root(board: Board, source: SystemSource, folder: Path, *, epoch_s: int)
     run("tar", "-xf", str(source.base), "-C", str(root), "--exclude=./dev/*", epoch_s=epoch_s)
     listed = (root / "var/kernel/packages").read_text().splitlines()
     kernel, modules = _unpack_kernel(root, folder, epoch_s)
+    if source.kernel_modules is not None:
+        modules = root / "usr/lib/modules" / source.kernel_modules.name
+        shutil.copytree(source.kernel_modules, modules, symlinks=True)
+        run("depmod", "-b", str(root), modules.name, epoch_s=epoch_s)
     control = root / "var/kernel/kernel.control"
     if control.exists():
         fields = dict(line.split(": ", 1) for line in control.read_text().splitlines())

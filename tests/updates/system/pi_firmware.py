@@ -1,10 +1,10 @@
 """A player of the rules by which a Raspberry Pi's firmware chooses a partition.
 
 The rules are those of Raspberry Pi's documentation (config.txt: autoboot.txt, conditional filters;
-raspberrypi/documentation at 04d84a8): the first FAT partition may hold autoboot.txt, 512 bytes at
-most, with the filters [all], [none] and [tryboot]; ``boot_partition`` names the partition; it must
-be FAT and hold start4.elf, start.elf or config.txt; the flag of ``reboot "0 tryboot"`` holds for one
-start; without ``tryboot_a_b=1`` that start reads tryboot.txt in place of config.txt.
+raspberrypi/documentation at 04d84a8). The first FAT partition may hold autoboot.txt, 512 bytes at
+most, with the filters [all], [none] and [tryboot]. ``boot_partition`` names the partition, which
+must be FAT and hold start4.elf. The flag of ``reboot "0 tryboot"`` holds for one start. Without
+``tryboot_a_b=1`` that start reads tryboot.txt in place of config.txt.
 
 It reads the very disk image with mtools. It does not play: the EEPROM's BOOT_ORDER, network boot,
 boot.img, and how long the firmware takes.

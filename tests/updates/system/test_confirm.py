@@ -69,9 +69,7 @@ class Time:
 def judge(unit: Unit, loader: Memory, folder: Path, slot: str = "B") -> tuple[str, float]:
     time = Time()
     image = SystemImage("arm64", "outfeed-arm64", "uboot", "1.1", "A" if slot == "A" else "B")
-    outcome = confirm(
-        image, loader, unit, TIMES, folder=folder, now_s=time.now_s, wait=time.wait
-    )
+    outcome = confirm(image, loader, unit, TIMES, folder=folder, now_s=time.now_s, wait=time.wait)
     return outcome, time.now
 
 

@@ -48,7 +48,12 @@ class Disk:
 
 
 def begin(
-    folder: Path, loader: Memory, found: SystemOffer, *, flip: int | None = None, older: bool = False
+    folder: Path,
+    loader: Memory,
+    found: SystemOffer,
+    *,
+    flip: int | None = None,
+    older: bool = False,
 ) -> SystemRecord:
     disk = Disk(folder)
     options = InstallOptions(allow_older=older, folder=folder / "state", partitions=folder)

@@ -54,9 +54,7 @@ class Card:
 
     def install_b(self, initrd: bytes) -> None:
         files = {**self._files, "initrd.img": initrd}
-        image = make_fat(
-            self._folder / "b", files, label="BOOT", size=32 * MIB, epoch_s=EPOCH_S
-        )
+        image = make_fat(self._folder / "b", files, label="BOOT", size=32 * MIB, epoch_s=EPOCH_S)
         with self._disk.open("r+b") as disk:
             disk.seek(self._offset_b)
             disk.write(image.read_bytes())
