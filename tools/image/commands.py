@@ -28,7 +28,7 @@ def run(*command: str, epoch_s: int, stdin: bytes | None = None, cwd: Path | Non
     """Run a program to its end and return its output.
 
     Raises:
-        ImageError: It fails. The message ends with its last line.
+        ImageError: It fails. The message has its last lines.
     """
     environment = {
         **os.environ,
@@ -45,7 +45,7 @@ def run(*command: str, epoch_s: int, stdin: bytes | None = None, cwd: Path | Non
         raise ImageError(f"{command[0]}: cannot be run: {error.strerror}") from error
     if done.returncode:
         lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise ImageError(f"{command[0]}: {lines[-1] if lines else 'failed without a message'}")
+        raise ImageError(f"{command[0]}: {'; '.join(lines[-3:]) or 'failed without a message'}")
     return done.stdout
 
 

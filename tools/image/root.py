@@ -200,11 +200,18 @@ def _unpack_kernel(root: Path, folder: Path, epoch_s: int) -> tuple[Path | None,
 
 
 def _chroot(root: Path, command: str, epoch_s: int) -> None:
-    # Without /sys: onnxruntime under emulation crashes where it sees the host's.
-    path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
-    fixed = (f"SOURCE_DATE_EPOCH={epoch_s}", "PYTHONHASHSEED=0", "DEBIAN_FRONTEND=noninteractive")
-    inside = ("chroot", str(root), "sh", "-ec", command)
-    run("env", "-i", path, *fixed, *inside, epoch_s=epoch_s)
+    """Run a command of the shell inside, with /proc and /dev in a mount namespace of its own.
+
+    Without /sys: onnxruntime under emulation crashes where it sees the host's.
+    """
+    script = """
+mount -t proc proc "$1/proc"
+mount --bind /dev "$1/dev"
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SOURCE_DATE_EPOCH="$3" PYTHONHASHSEED=0 \\
+    DEBIAN_FRONTEND=noninteractive chroot "$1" sh -ec "$2"
+"""
+    inside = ("sh", "-ec", script, "sh", str(root), command, str(epoch_s))
+    run("unshare", "--mount", "--propagation=private", *inside, epoch_s=epoch_s)
 
 
 def _tidy(root: Path) -> None:
