@@ -1,4 +1,4 @@
-"""An emulated unit that starts from the image of ``make image BOARD=arm64``, through U-Boot.
+"""An emulated unit that starts from the image of ``make image``: arm64 by U-Boot, pc by GRUB.
 
 What a technician does to a card is done with mtools; what the tests need inside is put on the data
 partition with debugfs. The slots are those of the image.
@@ -19,7 +19,7 @@ from tools.image.board import BOARDS, MIB
 from tools.image.disk import layout
 
 UBOOT = Path("/usr/lib/u-boot/qemu_arm64/u-boot.bin")
-_QEMU = ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-smp", "2", "-m", "2048")
+OVMF = Path("/usr/share/OVMF")
 AGENT = Path(__file__).with_name("guest_agent.py")
 
 _AGENT_UNIT = """\
@@ -42,10 +42,13 @@ WatchdogSec=180
 """
 
 
-def offset_of(name: str) -> int:
+_WATCHDOG = b"[Manager]\nRuntimeWatchdogSec=300\nDefaultTimeoutStartSec=900\n"
+
+
+def offset_of(name: str, board: str = "arm64") -> int:
     """The place of a partition in the image, in bytes."""
     offset = MIB
-    for each in layout(BOARDS["arm64"]):
+    for each in layout(BOARDS[board]):
         if each.name == name:
             return offset
         offset += each.size
@@ -57,22 +60,33 @@ class Card:
     """The disk of a unit."""
 
     path: Path
+    board: str = "arm64"
 
     @classmethod
-    def flash(cls, image: Path, path: Path, *, size: int = 4 << 30) -> Card:
+    def flash(cls, image: Path, path: Path, *, board: str = "arm64", size: int = 4 << 30) -> Card:
         """As a technician writes the image to a larger card."""
         subprocess.run(["cp", "--sparse=always", str(image), str(path)], check=True)
         with path.open("r+b") as disk:
             disk.truncate(size)
-        return cls(path)
+        return cls(path, board)
 
     def copy_to(self, path: Path) -> Card:
         subprocess.run(["cp", "--sparse=always", str(self.path), str(path)], check=True)
-        return Card(path)
+        return Card(path, self.board)
+
+    def add_arguments(self, arguments: str) -> None:
+        """To the kernel's command line of slot A, for a slow emulation."""
+        place = f"{self.path}@@{offset_of('boot-a', self.board)}"
+        name = "::boot.env" if self.board == "arm64" else "::boot.cfg"
+        command = ("mcopy", "-i", place, name, "-")
+        text = subprocess.run(command, capture_output=True, check=True).stdout
+        changed = text.replace(b"panic=", f"{arguments} panic=".encode())
+        command = ("mcopy", "-o", "-i", place, "-", name)
+        subprocess.run(command, input=changed, check=True)
 
     def put_folder(self, folder: Path) -> None:
         """Onto the FAT partition, as a technician does with an identity."""
-        place = f"{self.path}@@{offset_of('config')}"
+        place = f"{self.path}@@{offset_of('config', self.board)}"
         subprocess.run(["mcopy", "-s", "-i", place, str(folder), "::"], check=True)
 
     def put_tests(self, slow: bool = True) -> None:
@@ -85,6 +99,7 @@ class Card:
             "/etc/systemd/system/guest-agent.service",
         )
         if slow:
+            self.put_data("etc/systemd/system.conf.d/slow.conf", _WATCHDOG)
             for unit in ("outfeed-station", "outfeed-uplink"):
                 self.put_data(f"{units}/{unit}.service.d/slow.conf", _SLOW.encode())
 
@@ -104,7 +119,7 @@ class Card:
         return [f"mkdir {parent}" for parent in parents]
 
     def _debugfs(self, *commands: str) -> None:
-        place = f"{self.path}?offset={offset_of('data')}"
+        place = f"{self.path}?offset={offset_of('data', self.board)}"
         script = "\n".join(commands).encode() + b"\n"
         subprocess.run(
             ["debugfs", "-w", "-f", "-", place], input=script, capture_output=True, check=True
@@ -129,7 +144,7 @@ class Unit:
         port = self._folder / "agent.sock"
         port.unlink(missing_ok=True)
         command = [
-            *(*_QEMU, "-bios", str(UBOOT), "-display", "none", "-serial", f"file:{self._log}"),
+            *(*self._machine(), "-m", "2048", "-display", "none", "-serial", f"file:{self._log}"),
             *("-drive", f"file={self._card.path},format=raw,if=none,id=card,cache=writeback"),
             *("-device", "virtio-blk-pci,drive=card"),
             *("-device", "i6300esb", "-watchdog-action", "reset"),
@@ -164,6 +179,20 @@ class Unit:
     ) -> None:
         self.cut()
         self._socket.close()
+
+    def _machine(self) -> tuple[str, ...]:
+        if self._card.board == "arm64":
+            virt = ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-smp", "2")
+            return (*virt, "-bios", str(UBOOT))
+        variables = self._folder / "uefi.fd"
+        if not variables.exists():
+            variables.write_bytes((OVMF / "OVMF_VARS_4M.fd").read_bytes())
+        flash = "if=pflash,format=raw"
+        return (
+            *("qemu-system-x86_64", "-M", "q35", "-cpu", "Nehalem"),
+            *("-drive", f"{flash},readonly=on,file={OVMF / 'OVMF_CODE_4M.fd'}"),
+            *("-drive", f"{flash},file={variables}"),
+        )
 
     def cut(self) -> None:
         """The main switch."""

@@ -2,7 +2,7 @@
 
     python -m tests.system.updates --image build/image --key system.key [--only good panic]
 
-The unit is flashed with the image of ``make image BOARD=arm64``, which accepts ``system.key``. It
+The unit is flashed with the image of ``make image``, which accepts ``system.key``. It
 imports an identity; its devices are simulated and its broker is away. A bad system differs from the
 good one in its boot partition or its system, and is signed like it. Timing is no measure of a real
 board.
@@ -131,18 +131,18 @@ def wait_attempts(unit: Unit) -> bool:
     return False
 
 
-def run_updates(image: Path, key: Path, log: Path, only: list[str]) -> Findings:
+def run_updates(image: Path, board: str, key: Path, log: Path, only: list[str]) -> Findings:
     findings = Findings()
     with tempfile.TemporaryDirectory(dir=image, prefix="updates-") as name:
         folder = Path(name)
-        card = Card.flash(image / "outfeed-arm64.img", folder / "card.img")
+        card = Card.flash(image / f"outfeed-{board}.img", folder / "card.img", board=board)
         card.put_tests()
         card.put_folder(make_identity(folder))
         frames = folder / "frames"
         make_frames(frames)
         for path in sorted(frames.iterdir()):
             card.put_data(f"test/frames/{path.name}", path.read_bytes())
-        bundles = Bundles(image / "arm64", key, folder / "bundles")
+        bundles = Bundles(image / board, board, key, folder / "bundles")
         card.put_data("etc/systemd/system/outfeed-confirm.service.d/test.conf", _CONFIRM)
         log.unlink(missing_ok=True)
         server = BundleServer(folder / "bundles", folder)
@@ -203,6 +203,7 @@ def main() -> int:
     """The exit status: 0 when nothing was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--image", type=Path, required=True, help="a folder of make image")
+    parser.add_argument("--board", choices=("arm64", "pc"), default="arm64")
     parser.add_argument("--key", type=Path, required=True, help="NAME.key that the image accepts")
     parser.add_argument("--log", type=Path, help="the console; default: IMAGE/updates.log")
     parser.add_argument("--only", nargs="*", default=[], help="steps; default: all")
@@ -213,7 +214,7 @@ def main() -> int:
             return 2
     began_s = time.monotonic()
     log = given.log or given.image / "updates.log"
-    found = run_updates(given.image, given.key, log, given.only)
+    found = run_updates(given.image, given.board, given.key, log, given.only)
     print(f"updates: {found.failed} failed ({time.monotonic() - began_s:.0f} s); console: {log}")
     return 1 if found.failed else 0
 

@@ -12,7 +12,6 @@ from tools.image.board import BOARDS
 from tools.image.bundle import SystemSigner, build_bundle
 from tools.image.commands import run
 
-BOARD = BOARDS["arm64"]
 EPOCH_S = 1_700_000_000
 NEWER = "9.0"
 """A version above that of any image."""
@@ -47,7 +46,7 @@ VARIANTS = {
 REFUSED = {
     "flipped-bit": "",
     "wrong-key": "ignature",
-    "wrong-compatible": "compatible: expected outfeed-arm64, the bundle is for outfeed-pc",
+    "wrong-compatible": "the bundle is for outfeed-rpi",
     "older": "is older than",
 }
 
@@ -55,8 +54,8 @@ REFUSED = {
 class Bundles:
     """Makes bundles when they are asked for."""
 
-    def __init__(self, parts: Path, key: Path, folder: Path) -> None:
-        self._parts, self._folder = parts, folder
+    def __init__(self, parts: Path, board: str, key: Path, folder: Path) -> None:
+        self._parts, self._folder, self._board = parts, folder, BOARDS[board]
         self._signer = SystemSigner(key.with_suffix(".pem"), key)
         folder.mkdir(parents=True)
 
@@ -79,7 +78,7 @@ class Bundles:
             (work / "empty/nothing").mkdir(parents=True)
             command = ("mksquashfs", "empty", "system.img", "-noappend", "-quiet")
             run(*command, epoch_s=EPOCH_S, cwd=work)
-        board = BOARDS["pc"] if name == "wrong-compatible" else BOARD
+        board = BOARDS["rpi"] if name == "wrong-compatible" else self._board
         version = "0.0.1" if name == "older" else NEWER
         signer = self._stranger(work) if name == "wrong-key" else self._signer
         made = build_bundle(board, work, work, version=version, signer=signer, epoch_s=EPOCH_S)
@@ -92,10 +91,11 @@ class Bundles:
         return target
 
     def _add_arguments(self, image: Path, arguments: str) -> None:
-        found = run("mcopy", "-i", str(image), "::boot.env", "-", epoch_s=EPOCH_S)
-        text = found.decode().strip() + f" {arguments}\n"
+        name = "::boot.env" if self._board.loader == "uboot" else "::boot.cfg"
+        text = run("mcopy", "-i", str(image), name, "-", epoch_s=EPOCH_S).decode()
+        changed = text.replace("panic=", f"{arguments} panic=")
         subprocess.run(
-            ("mcopy", "-o", "-i", str(image), "-", "::boot.env"), input=text.encode(), check=True
+            ("mcopy", "-o", "-i", str(image), "-", name), input=changed.encode(), check=True
         )
 
     def _hang(self, image: Path, work: Path) -> None:
