@@ -75,7 +75,7 @@ _ENABLED = {
     "dbus-org.freedesktop.resolve1.service": "systemd-resolved.service",
     "multi-user.target.wants/outfeed-confirm.service": "outfeed-confirm.service",
     "sysinit.target.wants/systemd-repart.service": "systemd-repart.service",
-    "multi-user.target.wants/systemd-growfs@data.service": "systemd-growfs@.service",
+    "multi-user.target.wants/outfeed-grow.service": "outfeed-grow.service",
 }
 
 
