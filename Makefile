@@ -20,7 +20,7 @@
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make soak-central [CENTRAL_KILLS_ARGS='--kills 1000']: everything from journals to PostgreSQL killed at random; as root, with Mosquitto
 #   make chaos     [CHAOS_ARGS='--faults 1000 --seed 1']: random faults on a real line; as root, with Mosquitto
-#   make dist      build/outfeed.tar.gz: what a unit is installed from (docs/how-to/commission-a-unit.md)
+#   make dist      build/outfeed.tar.gz: the sources with the bundles, for a machine without the repository
 #   make lock      [LOCK_ARGS=--upgrade]: requirements/*.txt, every library with its hashes, and what it is made of
 #   make sbom      requirements/*.cdx.json alone (CycloneDX)
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float; with RUNS='runs/A runs/B' in its place, what each finds and the other does not
@@ -54,6 +54,9 @@ SYSTEM_PYTHON ?= /usr/bin/python3
 ARCH ?= $(shell dpkg --print-architecture)
 MACHINE_amd64 := x86_64
 MACHINE_arm64 := aarch64
+LOCKS_amd64 := requirements/station.txt
+LOCKS_arm64 := requirements/station.txt requirements/pi.txt
+STATION_PIP := -m pip --quiet --disable-pip-version-check
 # Of the package of the station; empty: that of the source.
 VERSION ?=
 IMAGE ?= build/image
@@ -70,8 +73,9 @@ SLOW ?= $(OUTFEED_SLOW)
 LONG := tests/export tests/bench tests/models
 # Folders whose tests watch the clock, the belt or a watchdog, and so need a machine to themselves,
 # and files there that do not.
-ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials uplink watchdog)
-NOT_ALONE := tests/uplink/test_terms.py
+ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials watchdog)
+NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench board_check bundle bundle_sign command commands disk_usage \
+	engine_option inspect kill_recovery label privileges replay run_trust station_killed terminals)
 PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
@@ -139,17 +143,29 @@ central-package:
 	rm -rf build/central-site/bin
 	build/central-builder/bin/python -m tools.debian central --site build/central-site --out "$(PACKAGES)"
 
-# For the Python 3.11 of Debian 12. The wheels are those of the lock, chosen by architecture, so that
-# the package for arm64 is built on any machine.
+# For the Python 3.11 of Debian 12. The wheels are those of the locks, chosen by architecture, so that
+# the package for arm64 is built on any machine. On a Raspberry Pi, Debian has python-prctl. Only the
+# modules of pidng are needed, which picamera2 imports; it has no wheel.
 station-package:
-	rm -rf build/station-site-$(ARCH) build/station-builder
+	@test -n "$(MACHINE_$(ARCH))" || { echo "make station-package: ARCH=$(ARCH): expected amd64 or arm64" >&2; exit 2; }
+	rm -rf build/station-$(ARCH) build/station-builder
 	$(SYSTEM_PYTHON) -m venv build/station-builder
-	build/station-builder/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-		--no-compile --target build/station-site-$(ARCH) --python-version 3.11 --implementation cp --only-binary=:all: \
+	mkdir -p build/station-$(ARCH)/site
+	build/station-builder/bin/python -m tools.debian.locks $(LOCKS_$(ARCH)) --without pidng --without python-prctl \
+		> build/station-$(ARCH)/lock.txt
+	build/station-builder/bin/python $(STATION_PIP) install --require-hashes --no-deps --no-compile --only-binary=:all: --target build/station-$(ARCH)/site \
+		--python-version 3.11 --implementation cp \
 		$(foreach glibc,36 35 34 31 28 27 17,--platform manylinux_2_$(glibc)_$(MACHINE_$(ARCH))) \
-		--platform manylinux2014_$(MACHINE_$(ARCH)) --requirement requirements/station.txt
-	rm -rf build/station-site-$(ARCH)/bin
-	build/station-builder/bin/python -m tools.debian station --site build/station-site-$(ARCH) --architecture $(ARCH) \
+		--platform manylinux2014_$(MACHINE_$(ARCH)) --requirement build/station-$(ARCH)/lock.txt
+ifeq ($(ARCH),arm64)
+	build/station-builder/bin/python -m tools.debian.locks $(LOCKS_$(ARCH)) --only pidng > build/station-$(ARCH)/pidng.txt
+	build/station-builder/bin/python $(STATION_PIP) download --require-hashes --no-deps --no-binary=:all: --no-build-isolation \
+		--dest build/station-$(ARCH)/sdist --requirement build/station-$(ARCH)/pidng.txt
+	tar --extract --file build/station-$(ARCH)/sdist/pidng-*.tar.gz --directory build/station-$(ARCH)/site --strip-components 2 \
+		--wildcards 'pidng-*/src/pidng/*.py'
+endif
+	rm -rf build/station-$(ARCH)/site/bin
+	build/station-builder/bin/python -m tools.debian station --site build/station-$(ARCH)/site --architecture $(ARCH) \
 		--out "$(PACKAGES)" $(if $(VERSION),--version "$(VERSION)")
 
 image: $(STATION)/.ready
@@ -277,15 +293,15 @@ dist:
 # versions, so that a bundle is proven by the libraries that run it. picamera2 needs libcap-dev here.
 lock: $(LOCK)/.ready
 	$(COMPILE) $(LOCK_ARGS) --output-file requirements/workstation.txt requirements/build.in pyproject.toml \
-		$(addprefix --extra ,demo train export litert openvino label central s3 gpio dev docs)
+		$(addprefix --extra ,demo train export litert openvino label page central s3 gpio dev docs)
 	$(COMPILE) --output-file requirements/run.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml --extra demo
 	$(COMPILE) --output-file requirements/central.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml $(addprefix --extra ,demo central s3)
 	$(COMPILE) --output-file requirements/station.txt --constraint requirements/workstation.txt \
-		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino)
+		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino page)
 	$(COMPILE) --output-file requirements/pi.txt --constraint requirements/workstation.txt \
-		requirements/build.in pyproject.toml $(addprefix --extra ,pi litert)
+		requirements/build.in pyproject.toml $(addprefix --extra ,pi litert page)
 	$(MAKE) sbom
 
 sbom: $(LOCK)/.ready
@@ -325,7 +341,7 @@ ifeq ($(LOCKED),yes)
 	$(DEV)/bin/python $(FROM_LOCK) requirements/workstation.txt
 	$(DEV)/bin/python $(ITSELF)
 else
-	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,central,s3,dev,docs]'
+	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,page,central,s3,dev,docs]'
 endif
 	@touch $@
 

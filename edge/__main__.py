@@ -20,6 +20,7 @@ from edge.cli import (
     inspect,
     label,
     mark,
+    page,
     provision,
     quarantine,
     replay,
@@ -55,6 +56,8 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("uplink")(uplink.uplink)
 app.command("upload")(upload.upload)
+app.command("page")(page.page)
+app.command("page-person")(page.page_person)
 app.command("mark")(mark.mark)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("replay")(replay.replay)
@@ -71,7 +74,7 @@ app.command("bench")(bench.bench)
 app.command("demo")(demo)
 
 # Services run for months, and a supervisor stores their log: they log at INFO.
-_SERVICES = {"run", "uplink", "upload"}
+_SERVICES = {"run", "uplink", "upload", "page"}
 
 
 def _version(wanted: bool) -> None:

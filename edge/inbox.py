@@ -12,7 +12,11 @@ way to the journal, which only the station writes.
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from logging import getLogger
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,11 +34,18 @@ _log = getLogger(__name__)
 MAX_WAITING = 256  # marks in the folder, for instance while the station is stopped
 MAX_NOTE_CHARS = 200
 MAX_REASON_CHARS = 400
+MAX_PAGE_MARKS = 240
+"""The most marks in an hour that the station takes from its page."""
 _MAX_BYTES = 4096
+_MOST_FILES = 1024
+_HOUR_S = 3600.0
 _SUFFIX, _ANSWER_SUFFIX = ".json", ".answer"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MarkKind = Literal["escape", "false-reject", "true-reject", "look", "self-test"]
+
+PAGE_KINDS: tuple[MarkKind, ...] = ("escape", "false-reject", "true-reject", "look")
+"""The kinds of marks from the page. A mark ``self-test`` can change verdicts and is not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +231,49 @@ class Inbox:
             if name not in self._stuck:
                 _log.warning("mark_not_removed file=%r reason=%s", name, error.strerror)
             self._stuck.add(name)
+
+
+class PageMarks(Inbox):
+    """The folder of marks that the page of the station writes, as the station reads it.
+
+    The page runs as another user. The station only reads its folder and never waits for it. It
+    takes marks of four kinds, at most ``MAX_PAGE_MARKS`` an hour, and no answers to commands. The
+    page removes a file when it finds the mark in the journal. A mark that is still there at the
+    next start is journalled once more, with the same id.
+    """
+
+    def __init__(self, folder: Path, now_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(folder)
+        self._now_s = now_s
+        self._taken_s: deque[float] = deque()
+
+    def waiting(self, limit: int = 4) -> list[InboxItem]:
+        """Return the oldest marks that were not returned before."""
+        now_s = self._now_s()
+        while self._taken_s and now_s - self._taken_s[0] > _HOUR_S:
+            self._taken_s.popleft()
+        found = super().waiting(min(limit, MAX_PAGE_MARKS - len(self._taken_s)))
+        taken = [each for each in found if isinstance(each, Mark) and each.kind in PAGE_KINDS]
+        for each in found:
+            if each not in taken:
+                _log.warning("page_mark_refused id=%s", each.id)
+                self.remove(each)
+        return taken
+
+    def remove(self, mark: InboxItem) -> None:
+        """Remember that this mark is in the journal. The page removes its file."""
+        self._taken_s.append(self._now_s())
+        self._stuck.add(_name(mark))
+
+    def _names(self, folder: int) -> list[str]:
+        with os.scandir(folder) as entries:
+            names = [each.name for each in islice(entries, _MOST_FILES)]
+        marks = [each for each in names if each.endswith(_SUFFIX) and not each.startswith(".")]
+        self._stuck &= set(marks)
+        return marks
+
+    def _unlink(self, name: str, folder: int) -> None:
+        self._stuck.add(name)
 
 
 def _name(item: InboxItem) -> str:

@@ -8,7 +8,7 @@ from edge.bundle import Bundle
 from edge.config.station import StationConfig
 from edge.engines.registry import EngineChoice
 from edge.errors import JournalError, PictureError
-from edge.inbox import Inbox
+from edge.inbox import Inbox, PageMarks
 from edge.pictures import (
     FrameRing,
     ImageRecorder,
@@ -49,7 +49,7 @@ def make_picture_recorder(
         writer=writer,
         rules=KeepRules(settings.pass_every, settings.before_parts),
         max_waiting_bytes=settings.ring_bytes,
-        inbox=Inbox(config.paths.inbox),
+        inboxes=_inboxes(config),
     )
 
 
@@ -62,3 +62,8 @@ def _uuid_of(journal: DeferredJournal) -> str:
         return journal.uuid
     except JournalError as error:
         raise PictureError(f"no journal to name it by: {error}") from error
+
+
+def _inboxes(config: StationConfig) -> tuple[Inbox, ...]:
+    inbox = Inbox(config.paths.inbox)
+    return (inbox, PageMarks(config.paths.page_marks)) if config.page.marking else (inbox,)

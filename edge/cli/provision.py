@@ -26,6 +26,24 @@ _Authority = Annotated[
     Path,
     typer.Option("--authority", metavar="DIR", help="The folder of `provision authority`."),
 ]
+_Settings = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="TOML",
+        help="A file with the other sections of station.toml, in place of the default camera "
+        "and line.",
+        show_default=False,
+    ),
+]
+_Replaces = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PEM",
+        help="The station.pem of the identity that the unit has now. Without it, a unit that "
+        "has an identity refuses the new one.",
+        show_default=False,
+    ),
+]
 _Days = Annotated[int, typer.Option(help="Days for which the certificate is valid.")]
 
 
@@ -128,24 +146,8 @@ def station(
         float,
         typer.Option(help="A part whose verdict is later than this, in milliseconds, is UNKNOWN."),
     ] = 200.0,
-    settings: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="TOML",
-            help="A file with the other sections of station.toml, in place of the default camera "
-            "and line.",
-            show_default=False,
-        ),
-    ] = None,
-    replaces: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PEM",
-            help="The station.pem of the identity that the unit has now. Without it, a unit that "
-            "has an identity refuses the new one.",
-            show_default=False,
-        ),
-    ] = None,
+    settings: _Settings = None,
+    replaces: _Replaces = None,
     days: _Days = 3650,
     passphrase_file: PassphraseFile = None,
 ) -> None:

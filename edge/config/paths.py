@@ -19,6 +19,10 @@ class StatePaths:
     """The folder that the uplink writes: ``uplink.state_dir``, by default ``state_dir``. The
     station only reads in it, and checks what it reads."""
 
+    page: Path
+    """The folder that the page writes: ``page.state_dir``, by default ``state_dir``. The station
+    only reads in it."""
+
     @property
     def journal(self) -> Path:
         """Return the database of the journal."""
@@ -48,6 +52,11 @@ class StatePaths:
     def inbox(self) -> Path:
         """Return the folder of marks that the station has not read yet."""
         return self.state_dir / "inbox"
+
+    @property
+    def page_marks(self) -> Path:
+        """Return the folder of marks from the page. The station only reads it."""
+        return self.page / "page-marks"
 
     @property
     def accepted_bundles(self) -> Path:

@@ -17,6 +17,7 @@ from edge.config.encoder import EncoderConfig
 from edge.config.engine import EngineConfig
 from edge.config.line import LineConfig
 from edge.config.output import OutputConfig
+from edge.config.page import PageConfig
 from edge.config.paths import StatePaths
 from edge.config.pictures import PicturesConfig
 from edge.config.section import ConfigSection
@@ -81,6 +82,7 @@ class StationConfig(ConfigSection):
     uplink: UplinkConfig = UplinkConfig()
     upload: UploadConfig = UploadConfig()
     commands: CommandsConfig = CommandsConfig()
+    page: PageConfig = PageConfig()
 
     @field_validator("bundle", "state_dir", mode="before")
     @classmethod
@@ -111,6 +113,12 @@ class StationConfig(ConfigSection):
             raise ValueError("commands.accept needs pictures.enabled, as marks do")
         if "picture" in accepted and self.upload.url is None:
             raise ValueError('"picture" in commands.accept needs upload.url')
+        return self
+
+    @model_validator(mode="after")
+    def _marks_of_the_page_have_pictures(self) -> StationConfig:
+        if self.page.marking and not self.pictures.enabled:
+            raise ValueError("page.marking needs pictures.enabled, as marks do")
         return self
 
     @model_validator(mode="after")
@@ -173,7 +181,11 @@ class StationConfig(ConfigSection):
     @property
     def paths(self) -> StatePaths:
         """Return the files and folders of the station's state."""
-        return StatePaths(self.state_dir, self.uplink.state_dir or self.state_dir)
+        return StatePaths(
+            self.state_dir,
+            self.uplink.state_dir or self.state_dir,
+            self.page.state_dir or self.state_dir,
+        )
 
 
 def load_config(path: Path) -> StationConfig:

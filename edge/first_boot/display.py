@@ -36,7 +36,7 @@ def show(state: UnitState, lines: list[str], root: Path = Path("/")) -> None:
     try:
         issue.parent.mkdir(parents=True, exist_ok=True)
         issue.write_text(f"{text}\n")
-        # agetty shows the new text at once where nobody has typed yet.
+        # agetty shows the new text at once, unless a name is being typed.
         (root / "run/agetty.reload").touch()
     except OSError as error:
         _log.warning("console_not_written file=%s reason=%s", issue, error.strerror)

@@ -1,4 +1,4 @@
-"""The FAT file systems of a unit: mounted ones, and those of sticks that nobody has mounted."""
+"""The FAT file systems of a unit: mounted ones, and those of sticks."""
 
 from __future__ import annotations
 

@@ -52,14 +52,14 @@ class ImageRecorder:
         writer: ImageWriter,
         rules: KeepRules,
         max_waiting_bytes: int,
-        inbox: Inbox | None = None,
+        inboxes: tuple[Inbox, ...] = (),
         waiting: int = 16,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ring = ring
         self._writer = writer
         self._rules = rules
-        self._inbox = inbox
+        self._inboxes = inboxes
         self._most_waiting = waiting
         self._most_bytes = max_waiting_bytes
         self._now_s = now_s
@@ -67,7 +67,7 @@ class ImageRecorder:
         self._waiting_bytes = 0
         self._counts: Counter[str] = Counter()
         self._on_mark: Marked | None = None
-        self._journalled: deque[InboxItem] = deque()  # filled by the journal's thread
+        self._journalled: deque[tuple[Inbox, InboxItem]] = deque()  # filled by the journal's thread
         self._accepted: set[str] = set()  # ids of marks that the journal accepted
         self._space_check_s = 0.0
         self._is_failing = self._is_overflowing = self._has_logged_too_large = False
@@ -230,21 +230,23 @@ class ImageRecorder:
 
     def _confirm(self) -> None:
         """Remove the marks from the inbox that the journal has on the disk."""
-        while self._inbox is not None and self._journalled:
-            mark = self._journalled.popleft()
-            self._inbox.remove(mark)
+        while self._journalled:
+            inbox, mark = self._journalled.popleft()
+            inbox.remove(mark)
             self._accepted.discard(mark.id)
 
     def _read_inbox(self) -> None:
         self._confirm()
-        if self._inbox is None or self._on_mark is None or self._is_closing:
+        if self._on_mark is None or self._is_closing:
             return
-        for mark in self._inbox.waiting():
-            if mark.id in self._accepted:
-                continue
-            picture = self._add_mark(mark) if isinstance(mark, Mark) else None
-            if self._on_mark(mark, picture, partial(self._journalled.append, mark)):
-                self._accepted.add(mark.id)
+        for inbox in self._inboxes:
+            for mark in inbox.waiting():
+                if mark.id in self._accepted:
+                    continue
+                picture = self._add_mark(mark) if isinstance(mark, Mark) else None
+                stored = partial(self._journalled.append, (inbox, mark))
+                if self._on_mark(mark, picture, stored):
+                    self._accepted.add(mark.id)
 
     def _add_mark(self, mark: Mark) -> str | None:
         """Add the mark to the part's picture, or write the picture now. Return its name."""

@@ -29,6 +29,9 @@ id = "{name}"
 bundle = "{bundle}"
 state_dir = "/var/lib/outfeed"
 
+[trust]
+keys = [{keys}]
+
 """
 
 _DEFAULT_SETTINGS = """\
@@ -47,9 +50,6 @@ require_commission = true
 """
 
 _TAIL = """\
-[trust]
-keys = [{keys}]
-
 [uplink]
 # The uplink is a separate service: outfeed-uplink.service.
 start = false
@@ -129,6 +129,9 @@ def _settings(kit: StationKit) -> str:
     for key in _OWN_KEYS:
         if key in found:
             raise ProvisionError(f"{path}: key '{key}': is written by provision; expected others")
+    for key, value in found.items():
+        if not isinstance(value, (dict, list)):
+            raise ProvisionError(f"{path}: key '{key}': expected sections, such as [camera]")
     line = found.get("line")
     if not isinstance(line, dict) or "require_commission" not in line:
         raise ProvisionError(

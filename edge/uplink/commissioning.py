@@ -1,4 +1,4 @@
-"""Whether the station is commissioned, as its status states it."""
+"""The state of the commissioning, as the status of a station states it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_commissioning(config: StationConfig) -> Commissioning:
     """Return the state of the commissioning, from the record of ``outfeed commission``.
 
     done: the record is GO for a station of this name. The station itself also compares
-    configuration, bundle and machine, and says so in its log. waiting: it is not, and the station
+    configuration, bundle and machine, and refuses to start. waiting: it is not, and the station
     inspects nothing without it. trial: it is not, and the station inspects without it. Empty where
     the record cannot be read. Blocks for one small file.
     """

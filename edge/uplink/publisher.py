@@ -395,7 +395,5 @@ class Publisher:
         state = self._record.state
         self._statuses.made(state, published.journal, time.monotonic())
         health = read_health(self._uplink, self._paths)
-        return make_statuses(
-            *(self._topics.station, self._bundle, state, published, health),
-            commissioning=self._commissioning(),
-        )
+        known = (self._topics.station, self._bundle, state, published, health)
+        return make_statuses(*known, commissioning=self._commissioning())

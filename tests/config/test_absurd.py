@@ -149,6 +149,7 @@ def test_every_section_is_walked() -> None:
     assert names == {
         *("", "camera", "line", "trust", "trigger", "engine", "encoder", "ejector_eye", "output"),
         *("watchdog", "journal", "pictures", "drift", "uplink", "upload", "commands"),
+        "page",
     }
     assert len(NUMERIC) > 45
 

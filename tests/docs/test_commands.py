@@ -98,7 +98,7 @@ def test_readme_fits_on_two_screens() -> None:
 
 
 def test_what_a_unit_is_installed_from(tmp_path: Path) -> None:
-    """As docs/how-to/commission-a-unit.md unpacks it; no key or run that lies about goes along."""
+    """The archive of `make dist`; no key or run that lies about goes along."""
     archive = tmp_path / "some where" / "outfeed.tar.gz"
     made = subprocess.run(
         ["make", "-s", "-C", ROOT, "dist", f"DIST={archive}"],

@@ -325,6 +325,7 @@ def test_a_target_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
         ("[uplink]\n", "key 'uplink': is written by provision"),
         ("[line]\ntravel_ms = 5\n", "key 'line.require_commission' is missing"),
         ("[line\n", "is not TOML"),
+        ("speed = 5\n", "key 'speed': expected sections, such as [camera]"),
         ("[line]\nrequire_commission = true\n", "station.toml: key 'camera' is missing"),
     ],
 )

@@ -40,6 +40,8 @@ def test_private_keys_are_their_owners_and_there_is_nothing_else(plant: Plant) -
     }
     assert modes(plant.folder / "press-3") == {
         "ca.pem": 0o644,
+        "identity.json": 0o644,
+        "identity.sig": 0o644,
         "station.key": 0o600,
         "station.pem": 0o644,
         "station.toml": 0o644,

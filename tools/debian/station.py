@@ -48,6 +48,8 @@ def station_package(site: Path, architecture: str, version: str | None = None) -
         f"{_DOC}/THIRD_PARTY_NOTICES": _ROOT / "THIRD_PARTY_NOTICES",
         f"{_DOC}/station.cdx.json": _ROOT / "requirements" / "station.cdx.json",
     }
+    if architecture == "arm64":
+        trees[f"{_DOC}/pi.cdx.json"] = _ROOT / "requirements" / "pi.cdx.json"
     for unit in sorted((_OWN / "systemd").glob("*.service")):
         trees[f"/lib/systemd/system/{unit.name}"] = unit
     for drop_in in sorted((_OWN / "systemd").glob("*.conf.d/*.conf")):
@@ -60,7 +62,8 @@ def station_package(site: Path, architecture: str, version: str | None = None) -
             "python3 (>= 3.11), python3 (<< 3.12), libc6 (>= 2.36), libstdc++6, systemd, udev, "
             "init-system-helpers"
         ),
-        recommends="chrony",
+        # Raspberry Pi OS has libcamera, which the camera of a Raspberry Pi needs.
+        recommends="chrony" + (", python3-libcamera, python3-prctl" * (architecture == "arm64")),
         summary="inspects every part on a production line and ejects defective ones",
         description=(
             "The station, its rejector and its uplink, with their units, users and rules.",
