@@ -137,9 +137,12 @@ def wait_until_idle(
 
 
 def _rauc_install(bundle: Path) -> None:
-    done = subprocess.run(
-        ("rauc", "install", str(bundle)), capture_output=True, text=True, check=False
-    )
+    # D-Bus would start it too, but gives a busy machine 25 s for that.
+    subprocess.run(("systemctl", "start", "rauc.service"), capture_output=True, check=False)
+    command = ("rauc", "install", str(bundle.resolve()))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise SystemUpdateError(f"{bundle.name}: {lines[-1] if lines else 'rauc failed'}")
+        lines = (done.stderr + done.stdout).strip().splitlines()
+        causes = [line for line in lines if line.startswith("LastError: ")] or lines[-1:]
+        line = causes[-1].removeprefix("LastError: ") if causes else "rauc failed"
+        raise SystemUpdateError(f"{bundle.name}: {line}")
