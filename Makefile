@@ -9,6 +9,7 @@
 #   make system-bundle  BOARD=arm64 KEY=system.key [VERSION=1.4.0] [IMAGE=build/image]: the update of a system, from what `make image` built
 #   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
+#   make system-update-test  KEY=system.key [BOARD=arm64] [IMAGE=build/image] [UPDATES='good hangs']: an emulated unit starts from the image and takes good and bad updates, an hour and more; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
 #   make docs      build/site: the documentation as a site, built without the network
 #   make docs-test every command of the tutorials, the slow ones too
@@ -65,6 +66,7 @@ SYSTEM_KEYS ?=
 FIRMWARE ?=
 MIRROR ?=
 PINNED ?=
+UPDATES ?=
 IMAGE_ARGS = --out "$(IMAGE)" $(if $(VERSION),--version "$(VERSION)") $(if $(SYSTEM_KEYS),--keys "$(SYSTEM_KEYS)") \
 	$(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(if $(MIRROR),--mirror "$(MIRROR)") $(if $(PINNED),--packages "$(PINNED)")
 PYTEST_ARGS ?=
@@ -120,7 +122,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central central-package station-package image system-bundle test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package station-package image system-bundle test system-test system-update-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -192,6 +194,11 @@ endif
 system-test: $(DEV)/.ready
 	tests/system/build.sh $(SYSTEM) $(DEV)/bin/python
 	$(DEV)/bin/python -m tests.system.run --image $(SYSTEM) --log $(SYSTEM)/console.log
+
+system-update-test: $(DEV)/.ready
+	@test -n "$(KEY)" || { echo "make system-update-test: KEY=system.key is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m tests.system.updates --image "$(IMAGE)" --board "$(or $(BOARD),arm64)" --key "$(KEY)" \
+		$(if $(UPDATES),--only $(UPDATES))
 
 # Two targets, so that `make --jobs=2 check docs` takes little longer than mypy alone.
 check: check-types check-style
