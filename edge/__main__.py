@@ -26,6 +26,7 @@ from edge.cli import (
     replay,
     run,
     system,
+    updater,
     uplink,
     upload,
 )
@@ -58,6 +59,7 @@ app.command("uplink")(uplink.uplink)
 app.command("upload")(upload.upload)
 app.command("page")(page.page)
 app.command("page-person")(page.page_person)
+app.command("updater")(updater.updater)
 app.command("mark")(mark.mark)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("replay")(replay.replay)
@@ -74,7 +76,7 @@ app.command("bench")(bench.bench)
 app.command("demo")(demo)
 
 # Services run for months, and a supervisor stores their log: they log at INFO.
-_SERVICES = {"run", "uplink", "upload", "page"}
+_SERVICES = {"run", "uplink", "updater", "upload", "page"}
 
 
 def _version(wanted: bool) -> None:

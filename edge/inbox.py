@@ -1,12 +1,12 @@
-"""The inbox of a station: a folder of small files with the marks of people, and with the answers
-to their commands.
+"""The inbox of a station: a folder of small files with the marks of people, the answers to their
+commands, and the states of desired bundles.
 
 Files are written atomically. They wait while the station is stopped, and need no socket. The right
 to write the folder is the right to mark parts. A file is removed after the journal has its mark on
 the disk. After a crash in between, the journal has the mark twice, with the same id.
 
-``edge.commands`` decides about signed commands in a process of its own. Its answers take the same
-way to the journal, which only the station writes.
+``edge.commands`` and ``edge.updates`` decide in processes of their own. Their answers and states
+take the same way to the journal, which only the station writes.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from edge.clock import utc_now
 from edge.errors import InboxError
 from edge.files import open_folder, read_regular_file, write_atomically
+from edge.update_notes import UpdateNote
 from edge.validation_messages import describe
 
 _log = getLogger(__name__)
@@ -39,7 +40,7 @@ MAX_PAGE_MARKS = 240
 _MAX_BYTES = 4096
 _MOST_FILES = 1024
 _HOUR_S = 3600.0
-_SUFFIX, _ANSWER_SUFFIX = ".json", ".answer"
+_SUFFIX, _ANSWER_SUFFIX, _UPDATE_SUFFIX = ".json", ".answer", ".update"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MarkKind = Literal["escape", "false-reject", "true-reject", "look", "self-test"]
@@ -86,7 +87,7 @@ class StationAnswer:
         return f"{self.command_id}-{self.state}-{self.utc}"
 
 
-InboxItem = Mark | StationAnswer
+InboxItem = Mark | StationAnswer | UpdateNote
 """The content of a file of the inbox."""
 
 
@@ -116,8 +117,7 @@ class Inbox:
                         f"{self._folder}: {MAX_WAITING} files wait already; is the station running?"
                     )
                 owner = os.fstat(folder)
-                kind: TypeAdapter[Any] = _MARK if isinstance(item, Mark) else _ANSWER
-                data = kind.dump_json(item)
+                data = _KINDS[_suffix(item)].dump_json(item)
                 write_atomically(Path(_name(item)), data, owner=owner, folder=folder)
             finally:
                 os.close(folder)
@@ -201,7 +201,7 @@ class Inbox:
         return [
             name
             for name in os.listdir(folder)
-            if name.endswith((_SUFFIX, _ANSWER_SUFFIX)) and not name.startswith(".")
+            if name.endswith((_SUFFIX, _ANSWER_SUFFIX, _UPDATE_SUFFIX)) and not name.startswith(".")
         ]
 
     def _read(self, name: str, folder: int) -> InboxItem | None:
@@ -209,8 +209,7 @@ class Inbox:
             data = read_regular_file(name, _MAX_BYTES, folder=folder)
             if len(data) > _MAX_BYTES:
                 raise InboxError(f"is larger than {_MAX_BYTES} bytes")
-            kind: TypeAdapter[Any] = _MARK if name.endswith(_SUFFIX) else _ANSWER
-            mark: InboxItem = kind.validate_json(data, strict=True)
+            mark: InboxItem = _KINDS[Path(name).suffix].validate_json(data, strict=True)
             if _name(mark) != name:
                 raise InboxError("its name does not match its id and time")
         except FileNotFoundError:
@@ -253,7 +252,9 @@ class PageMarks(Inbox):
         while self._taken_s and now_s - self._taken_s[0] > _HOUR_S:
             self._taken_s.popleft()
         found = super().waiting(min(limit, MAX_PAGE_MARKS - len(self._taken_s)))
-        taken = [each for each in found if isinstance(each, Mark) and each.kind in PAGE_KINDS]
+        taken: list[InboxItem] = [
+            each for each in found if isinstance(each, Mark) and each.kind in PAGE_KINDS
+        ]
         for each in found:
             if each not in taken:
                 _log.warning("page_mark_refused id=%s", each.id)
@@ -276,12 +277,21 @@ class PageMarks(Inbox):
         self._stuck.add(name)
 
 
+def _suffix(item: InboxItem) -> str:
+    if isinstance(item, Mark):
+        return _SUFFIX
+    return _ANSWER_SUFFIX if isinstance(item, StationAnswer) else _UPDATE_SUFFIX
+
+
 def _name(item: InboxItem) -> str:
     stamp = "".join(c for c in item.utc if c.isalnum())
-    if isinstance(item, Mark):
-        return f"{stamp}-{item.id}{_SUFFIX}"
-    return f"{stamp}-{item.command_id}-{item.state}{_ANSWER_SUFFIX}"
+    if isinstance(item, StationAnswer):
+        return f"{stamp}-{item.command_id}-{item.state}{_ANSWER_SUFFIX}"
+    return f"{stamp}-{item.id}{_suffix(item)}"
 
 
-_MARK = TypeAdapter(Mark)
-_ANSWER = TypeAdapter(StationAnswer)
+_KINDS: dict[str, TypeAdapter[Any]] = {
+    _SUFFIX: TypeAdapter(Mark),
+    _ANSWER_SUFFIX: TypeAdapter(StationAnswer),
+    _UPDATE_SUFFIX: TypeAdapter(UpdateNote),
+}

@@ -18,6 +18,7 @@ from edge.pictures import (
     provenance_of,
 )
 from edge.pictures.kept_bundles import keep_bundle
+from edge.pictures.provenance import PictureOrigin
 from edge.station.collaborators import NO_PICTURES, PictureRecorder
 from edge.station.deferred_journal import DeferredJournal
 
@@ -51,6 +52,12 @@ def make_picture_recorder(
         max_waiting_bytes=settings.ring_bytes,
         inboxes=_inboxes(config),
     )
+
+
+def picture_origin(config: StationConfig, bundle: Bundle, engine: EngineChoice) -> PictureOrigin:
+    """Return the origin of the pictures that a bundle inspects after the start of the station."""
+    keep = partial(keep_bundle, config.paths.bundles, bundle, config.bundle)
+    return PictureOrigin(provenance_of(bundle, engine), keep)
 
 
 def _uuid_of(journal: DeferredJournal) -> str:

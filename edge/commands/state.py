@@ -16,7 +16,7 @@ from edge.commands.spool import MAX_ORDERS, Order
 from edge.errors import OutfeedError
 from edge.events.committed import MAX_SEQUENCE
 from edge.files import backup_path, read_regular_file, write_with_backup
-from edge.inbox import InboxItem, Mark, StationAnswer
+from edge.inbox import Mark, StationAnswer
 from edge.validation_messages import describe
 
 MAX_RUNS = 64
@@ -33,6 +33,10 @@ _Number = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
+CommandItem = Mark | StationAnswer
+"""The effect of a command on the journal."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -44,7 +48,7 @@ class OutboxItem(_Record):
     answer: StationAnswer | None = None
 
     @property
-    def item(self) -> InboxItem:
+    def item(self) -> CommandItem:
         """Return the mark or the answer."""
         item = self.answer if self.mark is None else self.mark
         assert item is not None
@@ -89,7 +93,7 @@ class CommandState(_Record):
         others = tuple(each for each in self.runs if each != run)
         return self.model_copy(update={"runs": (run, *others)[:MAX_RUNS]})
 
-    def with_answers(self, *items: InboxItem) -> CommandState:
+    def with_answers(self, *items: CommandItem) -> CommandState:
         """Return the state with further marks and answers for the journal."""
         added = tuple(
             OutboxItem(mark=each) if isinstance(each, Mark) else OutboxItem(answer=each)

@@ -15,6 +15,7 @@ from edge.errors import PictureError
 from edge.inbox import Inbox, InboxItem, Mark
 from edge.pictures.keep_rules import KeepReason, KeepRules
 from edge.pictures.picture_store import SkippedPicture
+from edge.pictures.provenance import PictureOrigin
 from edge.pictures.ring import BufferedFrame, FrameRing, held_bytes
 from edge.pictures.writer import ImageWriter
 from edge.records import Frame, Verdict
@@ -67,6 +68,7 @@ class ImageRecorder:
         self._waiting_bytes = 0
         self._counts: Counter[str] = Counter()
         self._on_mark: Marked | None = None
+        self._origin: PictureOrigin | None = None
         self._journalled: deque[tuple[Inbox, InboxItem]] = deque()  # filled by the journal's thread
         self._accepted: set[str] = set()  # ids of marks that the journal accepted
         self._space_check_s = 0.0
@@ -99,7 +101,11 @@ class ImageRecorder:
 
     def record_inspection(self, verdict: Verdict) -> None:
         """Record the verdict of the chain on a part, in time or not."""
-        self._ring.set_chain_verdict(verdict)
+        self._ring.set_chain_verdict(verdict, self._origin)
+
+    def use_origin(self, origin: PictureOrigin | None) -> None:
+        """Take the origin of the verdicts from now on. On the thread of ``record_inspection``."""
+        self._origin = origin
 
     def record_verdict(self, verdict: Verdict) -> None:
         """Record the final verdict on a part, and select its picture by the rules."""

@@ -34,7 +34,14 @@ def values(unit: Path) -> dict[str, list[str]]:
 
 
 def test_the_units_are_these() -> None:
-    names = [FIRST_BOOT, "outfeed-page", "outfeed-station", "outfeed-uplink", "outfeed-upload"]
+    names = [
+        FIRST_BOOT,
+        "outfeed-page",
+        "outfeed-station",
+        "outfeed-updater",
+        "outfeed-uplink",
+        "outfeed-upload",
+    ]
     assert [unit.stem for unit in UNITS] == names
 
 
@@ -92,6 +99,7 @@ def test_nothing_runs_as_root_and_all_tell_systemd_how_they_are() -> None:
     users = {
         "outfeed-page": "outfeed-page",
         "outfeed-station": "outfeed",
+        "outfeed-updater": "outfeed-updater",
         "outfeed-uplink": "outfeed-uplink",
         "outfeed-upload": "outfeed-uplink",
     }
