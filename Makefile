@@ -5,8 +5,11 @@
 #   make central   [CENTRAL_ARGS='--stations 4 --rate 5']: the central system on SQLite with simulated stations, and its wall page
 #   make central-package [PACKAGES=build]: outfeed-central_VERSION_ARCH.deb for the Debian of this machine, with its libraries
 #   make station-package [PACKAGES=build] [ARCH=amd64]: outfeed_VERSION_ARCH.deb for units with Debian 12 (amd64, arm64), with its libraries
+#   make image     BOARD=arm64 SYSTEM_KEYS=system.pem [IMAGE=build/image] [VERSION=1.4.0] [FIRMWARE=folder] [MIRROR=address] [PINNED=packages.txt]: the disk image of a unit, for BOARD=arm64 (emulated), pc, rpi (FIRMWARE=Raspberry Pi's boot files) or jetson (a root file system); root
+#   make system-bundle  BOARD=arm64 KEY=system.key [VERSION=1.4.0] [IMAGE=build/image]: the update of a system, from what `make image` built
 #   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
+#   make system-update-test  KEY=system.key [BOARD=arm64] [IMAGE=build/image] [UPDATES='good hangs']: an emulated unit starts from the image and takes good and bad updates, an hour and more; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
 #   make docs      build/site: the documentation as a site, built without the network
 #   make docs-test every command of the tutorials, the slow ones too
@@ -57,6 +60,15 @@ LOCKS_arm64 := requirements/station.txt requirements/pi.txt
 STATION_PIP := -m pip --quiet --disable-pip-version-check
 # Of the package of the station; empty: that of the source.
 VERSION ?=
+IMAGE ?= build/image
+BOARD ?=
+SYSTEM_KEYS ?=
+FIRMWARE ?=
+MIRROR ?=
+PINNED ?=
+UPDATES ?=
+IMAGE_ARGS = --out "$(IMAGE)" $(if $(VERSION),--version "$(VERSION)") $(if $(SYSTEM_KEYS),--keys "$(SYSTEM_KEYS)") \
+	$(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(if $(MIRROR),--mirror "$(MIRROR)") $(if $(PINNED),--packages "$(PINNED)")
 PYTEST_ARGS ?=
 SLOW ?= $(OUTFEED_SLOW)
 # The folders whose tests take longest begin, so that no worker waits for one of them at the end.
@@ -110,7 +122,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central central-package station-package test system-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package station-package image system-bundle test system-test system-update-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -158,6 +170,16 @@ endif
 	build/station-builder/bin/python -m tools.debian station --site build/station-$(ARCH)/site --architecture $(ARCH) \
 		--out "$(PACKAGES)" $(if $(VERSION),--version "$(VERSION)")
 
+image: $(STATION)/.ready
+	$(STATION)/bin/python -m tools.image check --board "$(BOARD)" $(IMAGE_ARGS)
+	$(MAKE) station-package ARCH=$(if $(filter pc,$(BOARD)),amd64,arm64) PACKAGES="$(IMAGE)"
+	$(STATION)/bin/python -m tools.image image --board "$(BOARD)" $(IMAGE_ARGS) \
+		--package "$$(ls -t "$(IMAGE)"/outfeed_*_$(if $(filter pc,$(BOARD)),amd64,arm64).deb | head -n 1)"
+
+system-bundle: $(STATION)/.ready
+	$(STATION)/bin/python -m tools.image bundle --board "$(BOARD)" --out "$(IMAGE)" \
+		$(if $(KEY),--key "$(KEY)") $(if $(VERSION),--version "$(VERSION)")
+
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
 test: export OUTFEED_SLOW := $(SLOW)
 test: $(DEV)/.ready $(TFLITE)/.ready
@@ -172,6 +194,11 @@ endif
 system-test: $(DEV)/.ready
 	tests/system/build.sh $(SYSTEM) $(DEV)/bin/python
 	$(DEV)/bin/python -m tests.system.run --image $(SYSTEM) --log $(SYSTEM)/console.log
+
+system-update-test: $(DEV)/.ready
+	@test -n "$(KEY)" || { echo "make system-update-test: KEY=system.key is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m tests.system.updates --image "$(IMAGE)" --board "$(or $(BOARD),arm64)" --key "$(KEY)" \
+		$(if $(UPDATES),--only $(UPDATES))
 
 # Two targets, so that `make --jobs=2 check docs` takes little longer than mypy alone.
 check: check-types check-style

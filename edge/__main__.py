@@ -25,6 +25,7 @@ from edge.cli import (
     quarantine,
     replay,
     run,
+    system,
     updater,
     uplink,
     upload,
@@ -67,6 +68,7 @@ app.command("inspect")(inspect.inspect)
 app.command("label")(label.label)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
+app.add_typer(system.app, name="system")
 app.command("import-identity")(import_identity.import_identity)
 app.command("commission")(commission.commission)
 app.command("doctor")(doctor.doctor)

@@ -50,7 +50,7 @@ OPTIONS = [
 
 def test_help_names_every_command(outfeed: Outfeed) -> None:
     names = [path for path in COMMANDS if " " not in path]
-    assert len(names) == 19
+    assert len(names) == 20
     result = outfeed("--help")
     assert result.status == 0
     for name in names:

@@ -1,0 +1,1 @@
+"""Updates of the system: two slots, of which one is tried and confirmed or given up."""

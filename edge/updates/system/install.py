@@ -1,0 +1,148 @@
+"""An update of the system: into the slot that does not run, read back, then tried once."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.updates.system.boot_loader import BootLoader, SystemImage
+from edge.updates.system.boot_state import Slot, other
+from edge.updates.system.function import Observer, function_now
+from edge.updates.system.offer import (
+    SystemOffer,
+    SystemUpdateError,
+    check_offer,
+    read_offer,
+)
+from edge.updates.system.read_back import check_written
+from edge.updates.system.record import FOLDER, SystemRecord, read_record, write_record
+
+_log = logging.getLogger(__name__)
+_PAUSE_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class InstallOptions:
+    """Options of an installation.
+
+    Attributes:
+        allow_older: A version below the running one is installed too.
+        folder: The folder of the record.
+        partitions: The folder of the devices by their labels.
+    """
+
+    allow_older: bool = False
+    folder: Path = FOLDER
+    partitions: Path = Path("/dev/disk/by-partlabel")
+
+
+def install(
+    bundle: Path,
+    image: SystemImage,
+    loader: BootLoader,
+    options: InstallOptions,
+    *,
+    read: Callable[[Path], SystemOffer] = read_offer,
+    write: Callable[[Path], None] | None = None,
+) -> SystemRecord:
+    """Write a system into the slot that does not run, and read it back. Blocks for minutes.
+
+    The next start still takes the present slot: ``switch`` changes that.
+
+    Raises:
+        SystemUpdateError: The bundle is refused, or the disk does not keep it.
+        BootStateError: The state of the boot loader cannot be used.
+    """
+    state = loader.read()
+    if not state.of(image.slot).good:
+        raise SystemUpdateError(
+            f"slot {image.slot} is on trial: wait for `outfeed system status` to state accepted"
+        )
+    offer = read(bundle)
+    check_offer(offer, image, allow_older=options.allow_older)
+    slot = other(image.slot)
+    # First, so that a power cut from here on never leads to a slot that is written in part.
+    loader.write(state.written(slot))
+    (write or _rauc_install)(bundle)
+    for part in offer.images:
+        check_written(part, options.partitions / f"{part.slot}-{slot.lower()}", pause_s=_PAUSE_S)
+    record = SystemRecord(
+        phase="installed", version=offer.version, slot=slot, previous=image.version
+    )
+    write_record(record, options.folder)
+    _log.warning("system_installed version=%s slot=%s", offer.version, slot)
+    return record
+
+
+def switch(
+    loader: BootLoader, observer: Observer, boot_id: str, *, folder: Path = FOLDER
+) -> SystemRecord:
+    """Have the next start try the installed system, once. The caller restarts the machine.
+
+    Raises:
+        SystemUpdateError: Nothing is installed.
+        BootStateError: The state cannot be written.
+    """
+    record = read_record(folder)
+    if record.phase != "installed" or record.slot is None:
+        raise SystemUpdateError("no installed system waits for a switch: `outfeed system update`")
+    before = function_now(observer)
+    record = record.model_copy(update={"phase": "trial", "before": before, "boot": boot_id})
+    write_record(record, folder)
+    assert record.slot is not None
+    loader.write(loader.read().on_trial(record.slot))
+    _log.warning("system_switched version=%s slot=%s", record.version, record.slot)
+    return record
+
+
+def roll_back(
+    image: SystemImage, loader: BootLoader, *, reason: str, folder: Path = FOLDER
+) -> Slot:
+    """Have the next start take the other slot, which was confirmed once. Return it.
+
+    Raises:
+        SystemUpdateError: The other slot holds no confirmed system.
+    """
+    state = loader.read()
+    back = other(image.slot)
+    if not state.of(back).good:
+        raise SystemUpdateError(f"slot {back} holds no confirmed system to go back to")
+    record = read_record(folder)
+    changed = {"phase": "reverted", "version": image.version, "slot": image.slot, "reason": reason}
+    write_record(record.model_copy(update=changed), folder)
+    loader.write(state.confirmed(back))
+    return back
+
+
+def wait_until_idle(
+    observer: Observer,
+    idle_s: float,
+    *,
+    now_s: Callable[[], float] = time.monotonic,
+    wait: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until no part came for ``idle_s`` seconds. Blocks for as long as the belt is busy."""
+    last: object = None
+    since_s = now_s()
+    while now_s() - since_s < idle_s:
+        parts = (e.get("part_id") for e in observer.events() if e.get("type") == "outfeed.part/1")
+        newest = next(parts, None)
+        if newest != last:
+            last, since_s = newest, now_s()
+        wait(1.0)
+
+
+def _rauc_install(bundle: Path) -> None:
+    # D-Bus would start it too, but gives a busy machine 25 s for that.
+    subprocess.run(("systemctl", "start", "rauc.service"), capture_output=True, check=False)
+    command = ("rauc", "install", str(bundle.resolve()))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = (done.stderr + done.stdout).strip().splitlines()
+        causes = [line for line in lines if line.startswith("LastError: ")] or lines[-1:]
+        line = causes[-1].removeprefix("LastError: ") if causes else "rauc failed"
+        raise SystemUpdateError(f"{bundle.name}: {line}")
