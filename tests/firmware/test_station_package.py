@@ -140,6 +140,8 @@ def unit(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> Iterator[Mac
     for number in ("1.0", "2.0"):
         package = station_package(site, "all", number)
         own.copy(f"/root/{number}.deb", build_package(package, folder, 1_700_000_000))
+    for name in (STATION, UPLINK):
+        own.write(f"/etc/systemd/system/{name}.service.d/slow.conf", SLOW)
     _identities(own, plant, folder)
     try:
         own.boot()
@@ -147,6 +149,14 @@ def unit(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> Iterator[Mac
     finally:
         own.halt()
 
+
+# The machine of the tests may be busy.
+SLOW = """\
+[Service]
+TimeoutStartSec=300
+Nice=0
+IOSchedulingClass=best-effort
+"""
 
 TARGET = """\
 [Unit]
