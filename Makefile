@@ -63,8 +63,9 @@ SLOW ?= $(OUTFEED_SLOW)
 LONG := tests/export tests/bench tests/models
 # Folders whose tests watch the clock, the belt or a watchdog, and so need a machine to themselves,
 # and files there that do not.
-ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials uplink watchdog)
-NOT_ALONE := tests/uplink/test_terms.py
+ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials watchdog)
+NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench board_check bundle bundle_sign command commands disk_usage \
+	engine_option inspect kill_recovery label privileges replay run_trust station_killed terminals)
 PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
@@ -272,15 +273,15 @@ dist:
 # versions, so that a bundle is proven by the libraries that run it. picamera2 needs libcap-dev here.
 lock: $(LOCK)/.ready
 	$(COMPILE) $(LOCK_ARGS) --output-file requirements/workstation.txt requirements/build.in pyproject.toml \
-		$(addprefix --extra ,demo train export litert openvino label central s3 gpio dev docs)
+		$(addprefix --extra ,demo train export litert openvino label page central s3 gpio dev docs)
 	$(COMPILE) --output-file requirements/run.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml --extra demo
 	$(COMPILE) --output-file requirements/central.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml $(addprefix --extra ,demo central s3)
 	$(COMPILE) --output-file requirements/station.txt --constraint requirements/workstation.txt \
-		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino)
+		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino page)
 	$(COMPILE) --output-file requirements/pi.txt --constraint requirements/workstation.txt \
-		requirements/build.in pyproject.toml $(addprefix --extra ,pi litert)
+		requirements/build.in pyproject.toml $(addprefix --extra ,pi litert page)
 	$(MAKE) sbom
 
 sbom: $(LOCK)/.ready
@@ -320,7 +321,7 @@ ifeq ($(LOCKED),yes)
 	$(DEV)/bin/python $(FROM_LOCK) requirements/workstation.txt
 	$(DEV)/bin/python $(ITSELF)
 else
-	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,central,s3,dev,docs]'
+	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,label,page,central,s3,dev,docs]'
 endif
 	@touch $@
 

@@ -20,10 +20,12 @@ from edge.cli import (
     inspect,
     label,
     mark,
+    page,
     provision,
     quarantine,
     replay,
     run,
+    updater,
     uplink,
     upload,
 )
@@ -54,6 +56,9 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("uplink")(uplink.uplink)
 app.command("upload")(upload.upload)
+app.command("page")(page.page)
+app.command("page-person")(page.page_person)
+app.command("updater")(updater.updater)
 app.command("mark")(mark.mark)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("replay")(replay.replay)
@@ -69,7 +74,7 @@ app.command("bench")(bench.bench)
 app.command("demo")(demo)
 
 # Services run for months, and a supervisor stores their log: they log at INFO.
-_SERVICES = {"run", "uplink", "upload"}
+_SERVICES = {"run", "uplink", "updater", "upload", "page"}
 
 
 def _version(wanted: bool) -> None:

@@ -1,18 +1,22 @@
-"""The inbox of a station: a folder of small files with the marks of people, and with the answers
-to their commands.
+"""The inbox of a station: a folder of small files with the marks of people, the answers to their
+commands, and the states of desired bundles.
 
 Files are written atomically. They wait while the station is stopped, and need no socket. The right
 to write the folder is the right to mark parts. A file is removed after the journal has its mark on
 the disk. After a crash in between, the journal has the mark twice, with the same id.
 
-``edge.commands`` decides about signed commands in a process of its own. Its answers take the same
-way to the journal, which only the station writes.
+``edge.commands`` and ``edge.updates`` decide in processes of their own. Their answers and states
+take the same way to the journal, which only the station writes.
 """
 
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from logging import getLogger
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +27,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from edge.clock import utc_now
 from edge.errors import InboxError
 from edge.files import open_folder, read_regular_file, write_atomically
+from edge.update_notes import UpdateNote
 from edge.validation_messages import describe
 
 _log = getLogger(__name__)
@@ -30,11 +35,18 @@ _log = getLogger(__name__)
 MAX_WAITING = 256  # marks in the folder, for instance while the station is stopped
 MAX_NOTE_CHARS = 200
 MAX_REASON_CHARS = 400
+MAX_PAGE_MARKS = 240
+"""The most marks in an hour that the station takes from its page."""
 _MAX_BYTES = 4096
-_SUFFIX, _ANSWER_SUFFIX = ".json", ".answer"
+_MOST_FILES = 1024
+_HOUR_S = 3600.0
+_SUFFIX, _ANSWER_SUFFIX, _UPDATE_SUFFIX = ".json", ".answer", ".update"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MarkKind = Literal["escape", "false-reject", "true-reject", "look", "self-test"]
+
+PAGE_KINDS: tuple[MarkKind, ...] = ("escape", "false-reject", "true-reject", "look")
+"""The kinds of marks from the page. A mark ``self-test`` can change verdicts and is not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,7 @@ class StationAnswer:
         return f"{self.command_id}-{self.state}-{self.utc}"
 
 
-InboxItem = Mark | StationAnswer
+InboxItem = Mark | StationAnswer | UpdateNote
 """The content of a file of the inbox."""
 
 
@@ -105,8 +117,7 @@ class Inbox:
                         f"{self._folder}: {MAX_WAITING} files wait already; is the station running?"
                     )
                 owner = os.fstat(folder)
-                kind: TypeAdapter[Any] = _MARK if isinstance(item, Mark) else _ANSWER
-                data = kind.dump_json(item)
+                data = _KINDS[_suffix(item)].dump_json(item)
                 write_atomically(Path(_name(item)), data, owner=owner, folder=folder)
             finally:
                 os.close(folder)
@@ -190,7 +201,7 @@ class Inbox:
         return [
             name
             for name in os.listdir(folder)
-            if name.endswith((_SUFFIX, _ANSWER_SUFFIX)) and not name.startswith(".")
+            if name.endswith((_SUFFIX, _ANSWER_SUFFIX, _UPDATE_SUFFIX)) and not name.startswith(".")
         ]
 
     def _read(self, name: str, folder: int) -> InboxItem | None:
@@ -198,8 +209,7 @@ class Inbox:
             data = read_regular_file(name, _MAX_BYTES, folder=folder)
             if len(data) > _MAX_BYTES:
                 raise InboxError(f"is larger than {_MAX_BYTES} bytes")
-            kind: TypeAdapter[Any] = _MARK if name.endswith(_SUFFIX) else _ANSWER
-            mark: InboxItem = kind.validate_json(data, strict=True)
+            mark: InboxItem = _KINDS[Path(name).suffix].validate_json(data, strict=True)
             if _name(mark) != name:
                 raise InboxError("its name does not match its id and time")
         except FileNotFoundError:
@@ -222,12 +232,66 @@ class Inbox:
             self._stuck.add(name)
 
 
+class PageMarks(Inbox):
+    """The folder of marks that the page of the station writes, as the station reads it.
+
+    The page runs as another user. The station only reads its folder and never waits for it. It
+    takes marks of four kinds, at most ``MAX_PAGE_MARKS`` an hour, and no answers to commands. The
+    page removes a file when it finds the mark in the journal. A mark that is still there at the
+    next start is journalled once more, with the same id.
+    """
+
+    def __init__(self, folder: Path, now_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(folder)
+        self._now_s = now_s
+        self._taken_s: deque[float] = deque()
+
+    def waiting(self, limit: int = 4) -> list[InboxItem]:
+        """Return the oldest marks that were not returned before."""
+        now_s = self._now_s()
+        while self._taken_s and now_s - self._taken_s[0] > _HOUR_S:
+            self._taken_s.popleft()
+        found = super().waiting(min(limit, MAX_PAGE_MARKS - len(self._taken_s)))
+        taken: list[InboxItem] = [
+            each for each in found if isinstance(each, Mark) and each.kind in PAGE_KINDS
+        ]
+        for each in found:
+            if each not in taken:
+                _log.warning("page_mark_refused id=%s", each.id)
+                self.remove(each)
+        return taken
+
+    def remove(self, mark: InboxItem) -> None:
+        """Remember that this mark is in the journal. The page removes its file."""
+        self._taken_s.append(self._now_s())
+        self._stuck.add(_name(mark))
+
+    def _names(self, folder: int) -> list[str]:
+        with os.scandir(folder) as entries:
+            names = [each.name for each in islice(entries, _MOST_FILES)]
+        marks = [each for each in names if each.endswith(_SUFFIX) and not each.startswith(".")]
+        self._stuck &= set(marks)
+        return marks
+
+    def _unlink(self, name: str, folder: int) -> None:
+        self._stuck.add(name)
+
+
+def _suffix(item: InboxItem) -> str:
+    if isinstance(item, Mark):
+        return _SUFFIX
+    return _ANSWER_SUFFIX if isinstance(item, StationAnswer) else _UPDATE_SUFFIX
+
+
 def _name(item: InboxItem) -> str:
     stamp = "".join(c for c in item.utc if c.isalnum())
-    if isinstance(item, Mark):
-        return f"{stamp}-{item.id}{_SUFFIX}"
-    return f"{stamp}-{item.command_id}-{item.state}{_ANSWER_SUFFIX}"
+    if isinstance(item, StationAnswer):
+        return f"{stamp}-{item.command_id}-{item.state}{_ANSWER_SUFFIX}"
+    return f"{stamp}-{item.id}{_suffix(item)}"
 
 
-_MARK = TypeAdapter(Mark)
-_ANSWER = TypeAdapter(StationAnswer)
+_KINDS: dict[str, TypeAdapter[Any]] = {
+    _SUFFIX: TypeAdapter(Mark),
+    _ANSWER_SUFFIX: TypeAdapter(StationAnswer),
+    _UPDATE_SUFFIX: TypeAdapter(UpdateNote),
+}

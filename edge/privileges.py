@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.active_bundle import with_active_bundle
 from edge.config.station import StationConfig, load_config
 from edge.errors import ConfigError
 
@@ -35,11 +36,11 @@ class Owner:
 def open_config(path: Path) -> StationConfig:
     """Read station.toml. If root runs the process, it then acts as the owner of ``state_dir``.
 
-    Raises ConfigError.
+    Its bundle is the accepted one, where one came over the network. Raises ConfigError.
     """
     settings = load_config(path)
     act_as_owner(settings.state_dir)
-    return settings
+    return with_active_bundle(settings)
 
 
 def act_as_owner(folder: Path) -> None:

@@ -314,7 +314,7 @@ class RetentionConfig(ConfigSection):
         ge=0,
         le=36_500,
         title="Reports",
-        description="Starts, marks, gaps, drift and self-tests.",
+        description="Starts, marks, gaps, drift, self-tests, and commands after their expiry.",
         json_schema_extra=_DAYS,
     )
 

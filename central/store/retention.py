@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Table, delete, text
 
 from central.config.sections import RetentionConfig
 from central.store import tables
-from central.store.command_tables import command_answers
+from central.store.command_tables import command_answers, commands
 from central.store.database import Database
 from central.store.partitions import AHEAD_DAYS, Partitions, day_of, drop_before
 from central.store.tables import DAY_US, MINUTE_US, PARTITIONED
@@ -38,6 +38,7 @@ class Maintenance:
             tables.drifts: retention.reports_days,
             tables.self_tests: retention.reports_days,
             command_answers: retention.reports_days,
+            commands: retention.reports_days,
             tables.rollups: retention.figures_days,
             tables.rollup_kinds: retention.figures_days,
         }
@@ -71,6 +72,9 @@ class Maintenance:
             return False
         if "minute" in table.c:
             connection.execute(delete(table).where(table.c.minute < limit_us // MINUTE_US))
+            return False
+        if table is commands:  # few rows; an expired command has no further answer
+            connection.execute(delete(table).where(table.c.expires_us < limit_us))
             return False
         if self._database.is_postgresql:
             connection.execute(delete(table).where(table.c.received_us < limit_us))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from edge.active_bundle import bundle_file
 from edge.bounded_reads import was_emptied
 from edge.bundle import Bundle, key_id, read_bundle, read_trusted
 from edge.bundle.accepted import AcceptedVersions, recall, write_both
@@ -37,6 +38,18 @@ def admit(config: StationConfig) -> Bundle:
         except BundleError as error:
             raise BundleError(f"{config.bundle}: {error}") from error
     return bundle
+
+
+def with_update(config: StationConfig, sha256: str, *, allow_downgrade: bool) -> StationConfig:
+    """Return the configuration with a bundle of the folder of updates."""
+    trust = config.trust
+    allowed = trust.allow_downgrade or allow_downgrade
+    return config.model_copy(
+        update={
+            "bundle": bundle_file(config.paths.update_bundles, sha256),
+            "trust": trust.model_copy(update={"allow_downgrade": allowed}),
+        }
+    )
 
 
 def trusted_keys(config: StationConfig) -> frozenset[str]:

@@ -8,7 +8,7 @@ from edge.bundle import Bundle
 from edge.config.station import StationConfig
 from edge.engines.registry import EngineChoice
 from edge.errors import JournalError, PictureError
-from edge.inbox import Inbox
+from edge.inbox import Inbox, PageMarks
 from edge.pictures import (
     FrameRing,
     ImageRecorder,
@@ -18,6 +18,7 @@ from edge.pictures import (
     provenance_of,
 )
 from edge.pictures.kept_bundles import keep_bundle
+from edge.pictures.provenance import PictureOrigin
 from edge.station.collaborators import NO_PICTURES, PictureRecorder
 from edge.station.deferred_journal import DeferredJournal
 
@@ -49,8 +50,14 @@ def make_picture_recorder(
         writer=writer,
         rules=KeepRules(settings.pass_every, settings.before_parts),
         max_waiting_bytes=settings.ring_bytes,
-        inbox=Inbox(config.paths.inbox),
+        inboxes=_inboxes(config),
     )
+
+
+def picture_origin(config: StationConfig, bundle: Bundle, engine: EngineChoice) -> PictureOrigin:
+    """Return the origin of the pictures that a bundle inspects after the start of the station."""
+    keep = partial(keep_bundle, config.paths.bundles, bundle, config.bundle)
+    return PictureOrigin(provenance_of(bundle, engine), keep)
 
 
 def _uuid_of(journal: DeferredJournal) -> str:
@@ -62,3 +69,8 @@ def _uuid_of(journal: DeferredJournal) -> str:
         return journal.uuid
     except JournalError as error:
         raise PictureError(f"no journal to name it by: {error}") from error
+
+
+def _inboxes(config: StationConfig) -> tuple[Inbox, ...]:
+    inbox = Inbox(config.paths.inbox)
+    return (inbox, PageMarks(config.paths.page_marks)) if config.page.marking else (inbox,)

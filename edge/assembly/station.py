@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from edge.assembly.admission import admit, remember
+from edge.assembly.admission import admit, remember, with_update
 from edge.assembly.belt import belt_plan, count_tracking, ejector_eye, true_travel
 from edge.assembly.camera import freshness_rules, make_live_camera
 from edge.assembly.monitor import make_monitor
-from edge.assembly.pictures import make_picture_recorder
-from edge.assembly.uplink_process import CommandsProcess, UplinkProcess
+from edge.assembly.pictures import make_picture_recorder, picture_origin
+from edge.assembly.uplink_process import CommandsProcess, TrialProcess, UplinkProcess
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
@@ -48,11 +48,13 @@ from edge.station import (
     StationServices,
     StationSettings,
 )
+from edge.station.collaborators import NO_TRIAL, ActiveChain, TrialPort
 from edge.station.deferred_journal import DeferredJournal
 from edge.station.part_numbers import PartNumberFile
 from edge.station.previous_run import TAIL_ROWS, JournalTail, LastRunAccount, first_part, tail_of
 from edge.station.recent_parts import open_register
 from edge.station.retry import Retrying
+from edge.station.trial import BundleTrial
 from edge.watchdog import SILENT, Notifier, StageLimits
 
 _log = logging.getLogger(__name__)
@@ -89,7 +91,7 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBu
     the log gives the reason. Raises BundleError, and ConfigError for a missing engine or key.
     """
     bundle = admit(config)
-    loaded = _on_engine(config, bundle, now_ns)
+    loaded = load_admitted(config, bundle, now_ns=now_ns)
 
     def store() -> None:
         remember(config, bundle)
@@ -100,7 +102,11 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBu
     return replace(loaded, _storing=storing)
 
 
-def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int]) -> LoadedBundle:
+def load_admitted(
+    config: StationConfig, bundle: Bundle, *, now_ns: Callable[[], int]
+) -> LoadedBundle:
+    """Return an admitted bundle with its proven chain, on the engine of ``load_bundle``. Writes
+    nothing. Raises as ``load_bundle`` does."""
     if config.engine.kind == "auto":
         try:
             engine = selected_engine(config.paths.engine, config.engine, bundle)
@@ -233,6 +239,7 @@ def make_station(
     clock: Clock,
     on_verdict: Callable[[Verdict], None] | None = None,
     notifier: Notifier = SILENT,
+    trial: TrialPort = NO_TRIAL,
 ) -> Station:
     """Open the journal, now or when the disk permits it, and build the station. Nothing runs yet.
 
@@ -263,6 +270,7 @@ def make_station(
             pictures=make_picture_recorder(config, loaded.bundle, loaded.engine, journal),
             monitor=monitor,
             notifier=notifier,
+            trial=trial,
         ),
         history=RunHistory(
             first_part_id,
@@ -310,3 +318,26 @@ def make_commands(
 ) -> CommandsProcess | None:
     """Return the child process for signed commands; None where the station takes none."""
     return CommandsProcess(config_path, log=log) if config.commands.accept else None
+
+
+def make_trial(config: StationConfig, *, clock: Clock) -> BundleTrial | None:
+    """Return the trial of bundles from the network; None where the station takes none."""
+    if config.updates.server is None:
+        return None
+
+    def load(sha256: str, allow_downgrade: bool) -> ActiveChain:
+        wanted = with_update(config, sha256, allow_downgrade=allow_downgrade)
+        bundle = admit(wanted)
+        loaded = load_admitted(wanted, bundle, now_ns=clock.now_ns)
+        monitor = make_monitor(wanted, bundle, loaded.inspector, loaded.engine, clock=clock)
+        origin = picture_origin(wanted, bundle, loaded.engine)
+        return ActiveChain(bundle.id, loaded.inspector, monitor, origin)
+
+    return BundleTrial(load, config.line.budget_ms)
+
+
+def make_trial_process(
+    config_path: Path, trial: BundleTrial | None, log: Path | None = None
+) -> TrialProcess | None:
+    """Return the child process that decides about bundles from the network; None without trial."""
+    return None if trial is None else TrialProcess(config_path, trial.attach, log=log)

@@ -1,16 +1,20 @@
-"""Child processes of the station that it does not need: the uplink, and the one for commands."""
+"""Child processes of the station that it does not need: uplink, commands, and trial of bundles."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
+from typing import IO
 
 from edge.child_processes import FOLDER, command_of, environment_of
+from edge.updates.channel import CHANNEL_VARIABLE, socket_pair
 from edge.uplink.backoff import Backoff
 from edge.watchdog.listener import Listener
 
@@ -19,6 +23,8 @@ _log = getLogger(__name__)
 _STOP_S = 5.0  # the uplink disconnects from the broker within 2 s
 _SILENCE_S = 90.0  # as WatchdogSec= of its unit: an attempt to connect may take that long
 _COMMANDS_RETRY_S = 30.0  # longest pause before the process for commands is started again
+_TRIAL_RETRY_S = 30.0
+_TRIAL_SILENCE_S = 300.0  # the proof of a new bundle may take a minute, on a busy machine more
 _LOOK_S = 0.25  # the longest time until an exit is noticed
 
 
@@ -143,17 +149,27 @@ class ChildProcess:
         environment = environment_of() | listener.environment(self._silence_s)
         log = None if self._log_path is None else self._log_path.open("ab")
         try:
-            return subprocess.Popen(
-                command,
-                cwd=FOLDER,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stderr=log,
-                start_new_session=True,
-            )
+            return self._start(command, environment, log)
         finally:
             if log is not None:
                 log.close()
+
+    def _start(
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        log: IO[bytes] | None,
+        descriptors: tuple[int, ...] = (),
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            cwd=FOLDER,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=descriptors,
+        )
 
 
 class UplinkProcess(ChildProcess):
@@ -177,3 +193,40 @@ class CommandsProcess(ChildProcess):
 
     def __init__(self, config_path: Path, *, log: Path | None = None) -> None:
         super().__init__("edge.commands", config_path, retry_max_s=_COMMANDS_RETRY_S, log=log)
+
+
+class TrialProcess(ChildProcess):
+    """The process that decides about bundles from the network, as a child of the station."""
+
+    def __init__(
+        self, config_path: Path, attach: Callable[[socket.socket], None], *, log: Path | None = None
+    ) -> None:
+        """attach: takes the station's end of the connection to each new process."""
+        super().__init__(
+            "edge.trial",
+            config_path,
+            retry_max_s=_TRIAL_RETRY_S,
+            log=log,
+            silence_s=_TRIAL_SILENCE_S,
+        )
+        self._attach = attach
+
+    def _start(
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        log: IO[bytes] | None,
+        descriptors: tuple[int, ...] = (),
+    ) -> subprocess.Popen[bytes]:
+        own, other = socket_pair()
+        try:
+            number = other.fileno()
+            environment = environment | {CHANNEL_VARIABLE: str(number)}
+            process = super()._start(command, environment, log, (*descriptors, number))
+        except OSError:
+            own.close()
+            raise
+        finally:
+            other.close()
+        self._attach(own)
+        return process

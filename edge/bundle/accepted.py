@@ -23,12 +23,20 @@ _MAX_BYTES = 1024 * 1024
 
 
 class AcceptedVersions(BaseModel):
-    """The content of the file. highest: the highest accepted version, by the name of the bundle."""
+    """The content of the file. highest: the highest accepted version, by the name of the bundle.
+
+    Both keys are written always: a file without them is damaged, and must not permit every version.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    format: Literal[1] = 1
-    highest: Annotated[dict[BundleName, Version], Field(max_length=10_000)] = {}
+    format: Literal[1]
+    highest: Annotated[dict[BundleName, Version], Field(max_length=10_000)]
+
+    @classmethod
+    def none(cls) -> AcceptedVersions:
+        """Return the content of a station that has accepted no bundle."""
+        return cls(format=1, highest={})
 
     def refuse_downgrade(self, manifest: Manifest) -> None:
         """Raise BundleError for a version below the highest accepted one."""
@@ -54,7 +62,7 @@ class AcceptedVersions(BaseModel):
         highest = self.highest.get(name)
         if highest is not None and version_key(version) <= version_key(highest):
             return self
-        return AcceptedVersions(highest={**self.highest, name: version})
+        return AcceptedVersions(format=1, highest={**self.highest, name: version})
 
 
 def read_accepted(path: Path) -> AcceptedVersions:
@@ -65,7 +73,7 @@ def read_accepted(path: Path) -> AcceptedVersions:
     try:
         data = read_small(path, _MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return AcceptedVersions()
+        return AcceptedVersions.none()
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
     if len(data) > _MAX_BYTES:
@@ -110,7 +118,7 @@ def recall(path: Path) -> RecalledVersions:
     whole = [accepted for accepted in intact if accepted.highest]
     if errors and not whole:
         raise errors[0]
-    together = whole[0] if whole else AcceptedVersions()
+    together = whole[0] if whole else AcceptedVersions.none()
     for other in whole[1:]:
         together = together.merged(other)
     return RecalledVersions(together, (*complaints, *map(str, errors)))

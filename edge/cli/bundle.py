@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
+from edge.cli.bundle_trial import revert, status
 from edge.cli.options import EngineOption, PrecisionOption, ThreadsOption, TrustOption
 from edge.cli.passphrases import AskPassphrase, PassphraseFile, new_passphrase, passphrase_of
 from edge.terminals import say
 
 app = typer.Typer(
-    help="Show, verify and sign a bundle, and make the keys for that.",
+    help="Show, verify and sign a bundle, make the keys for that, and follow its trial.",
     no_args_is_help=True,
 )
+
+app.command()(status)
+app.command()(revert)
 
 _Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="NAME.outfeed", show_default=False)]
 

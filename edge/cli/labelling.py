@@ -15,7 +15,10 @@ from edge.labelling import LabelFolder, LabelService, LabelStore, Network, open_
 from edge.labelling.app import make_app
 from edge.labelling.guard import Access
 from edge.labelling.proposals import Proposer, limit_of
-from edge.labelling.server import (
+from edge.labelling.taking_over import take_over
+from edge.validation_messages import one_line
+from edge.web.certificate import read_page_certificate
+from edge.web.server import (
     is_open_to_others,
     open_socket,
     page_address,
@@ -23,9 +26,6 @@ from edge.labelling.server import (
     serve,
     unencrypted_line,
 )
-from edge.labelling.taking_over import take_over
-from edge.labelling.tls import read_page_certificate
-from edge.validation_messages import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ def run(config: ConfigOption) -> None:
     """Run the station: inspect each part, eject defective ones, and journal and publish events.
 
     The bundle must reproduce its golden frames first. The uplink runs as a child process unless
-    `uplink.start = false`, and one for signed commands where `commands.accept` lists any. A child
-    that crashes is started again, without an effect on inspection.
+    `uplink.start = false`, one for signed commands where `commands.accept` lists any, and one for
+    new bundles where there is an `updates.server`. A child that crashes is started again, without
+    an effect on inspection.
     SIGTERM or Ctrl-C ends the run in order: the parts in progress get their verdict and pass the
     ejector. At the end a summary is printed.
 
@@ -30,6 +31,8 @@ def run(config: ConfigOption) -> None:
         make_commands,
         make_rejector,
         make_station,
+        make_trial,
+        make_trial_process,
         make_trigger,
         make_uplink,
     )
@@ -39,6 +42,7 @@ def run(config: ConfigOption) -> None:
     from edge.errors import MustEndError
     from edge.privileges import open_config
     from edge.process_exit import end_now, stop_signals
+    from edge.station.collaborators import NO_TRIAL
     from edge.watchdog import find_notifier
 
     # If systemd's watchdog ends the process with SIGABRT, the log shows the stack of every thread.
@@ -50,6 +54,7 @@ def run(config: ConfigOption) -> None:
     with closing(load_bundle(settings, now_ns=clock.now_ns)) as loaded:
         check_commission(settings, loaded.bundle)
         trigger = make_trigger(settings, clock=clock)
+        trial = make_trial(settings, clock=clock)
         station = make_station(
             settings,
             loaded=loaded,
@@ -58,9 +63,11 @@ def run(config: ConfigOption) -> None:
             rejector=make_rejector(settings, clock=clock, trigger=trigger),
             clock=clock,
             notifier=notifier,
+            trial=NO_TRIAL if trial is None else trial,
         )
         uplink = make_uplink(config, settings) if settings.uplink.start else None
-        children = [each for each in (uplink, make_commands(config, settings)) if each is not None]
+        others = make_commands(config, settings), make_trial_process(config, trial)
+        children = [each for each in (uplink, *others) if each is not None]
         # Last, so that an error of the configuration is the only line.
         warn_undriven(settings, loaded.bundle)
         with stop_signals(station.stop):

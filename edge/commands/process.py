@@ -11,13 +11,14 @@ from dataclasses import replace
 
 from edge.bundle.keys import read_trusted
 from edge.clock import utc_now
+from edge.commands.delivery import TAIL_ROWS, JournalDelivery, RefusalLimit
 from edge.commands.judge import CommandRules, Judgement, Moment, finish, judge
 from edge.commands.spool import Orders, read_messages, read_orders, read_reports, write_orders
 from edge.commands.state import MAX_OUTBOX, CommandState, read_state, write_state
 from edge.config.station import StationConfig
-from edge.errors import BundleError, InboxError, JournalError, OutfeedError
+from edge.errors import BundleError, OutfeedError
 from edge.events.event import PartEvent
-from edge.inbox import Inbox, InboxItem, Mark, StationAnswer
+from edge.inbox import Inbox, StationAnswer
 from edge.journal.reader import JournalReader
 from edge.watchdog import SILENT, Notifier
 
@@ -29,14 +30,6 @@ TURN_S = 0.25
 # Repeats of a command are not reported for this time after its answer. A central system that has
 # not committed the answer yet publishes the command again, with the next one.
 REPEAT_GRACE_S = 60.0
-
-# Refusals of messages that no operator signed, each with an event of its own: this many at once,
-# and then one for each pause. The others are counted, so that a flood does not fill the journal.
-UNSIGNED_AT_ONCE = 16
-UNSIGNED_PAUSE_S = 60.0
-
-# Rows of the journal in which an answer of the last run of this process is looked for.
-_TAIL_ROWS = 8192
 
 # Rows in which the latest part is looked for first. A part has one to three events.
 _PART_ROWS = 64
@@ -66,17 +59,12 @@ class CommandProcess:
         self._now_s = now_s
         self._grace_s = repeat_grace_s
         self._reader = JournalReader(self._paths.journal)
-        self._inbox = Inbox(self._paths.inbox)
+        self._delivery = JournalDelivery(Inbox(self._paths.inbox), self._reader)
+        self._refusals = RefusalLimit()
         self._state: CommandState | None = None
         self._operators: frozenset[str] | None = None
         self._orders = Orders()
-        self._posted: InboxItem | None = None
-        self._is_first = True  # the head of the outbox may be of an earlier process
         self._answered_s: dict[str, float] = {}
-        self._reported: dict[str, None] = {}
-        self._allowed = float(UNSIGNED_AT_ONCE)
-        self._allowed_s = time.monotonic()
-        self._more = 0
         self._warned = ""
 
     def run(self, stop: threading.Event, notifier: Notifier = SILENT) -> None:
@@ -139,7 +127,7 @@ class CommandProcess:
 
         Raises JournalError.
         """
-        for limit in (_PART_ROWS, _TAIL_ROWS):
+        for limit in (_PART_ROWS, TAIL_ROWS):
             for stored in self._reader.latest(limit):
                 if _PART in stored.body:
                     return int(json.loads(stored.body)["part_id"])
@@ -154,23 +142,11 @@ class CommandProcess:
 
     def _with_unsigned(self, judged: Judgement) -> CommandState:
         """Return the state with refusals of what no operator signed, as far as is permitted."""
-        now_s = time.monotonic()
-        gained = (now_s - self._allowed_s) / UNSIGNED_PAUSE_S
-        self._allowed = min(UNSIGNED_AT_ONCE, self._allowed + gained)
-        self._allowed_s = now_s
         state = judged.state
         for answer in judged.unsigned:
-            if answer.command_id in self._reported:
-                continue  # the retained message came again
-            if self._allowed < 1:
-                self._more += 1
-                continue
-            self._allowed -= 1
-            self._reported[answer.command_id] = None
-            if len(self._reported) > MAX_OUTBOX:
-                self._reported.pop(next(iter(self._reported)))
-            state = state.with_answers(replace(answer, more=self._more))
-            self._more = 0
+            more = self._refusals.admit(answer.command_id)
+            if more is not None:
+                state = state.with_answers(replace(answer, more=more))
         return state
 
     def _change(self, state: CommandState) -> None:
@@ -210,34 +186,8 @@ class CommandProcess:
     def _deliver(self) -> None:
         """Bring the outbox to the journal as far as possible now."""
         assert self._state is not None
-        while self._state.outbox:
-            item = self._state.outbox[0].item
-            if self._inbox.has(item):
-                self._posted = item
-                break
-            if self._posted != item and not (self._is_first and self._is_journalled(item)):
-                self._post(item)
-                break
-            # The station removes a file when the journal has its content.
-            self._is_first = self._posted != item
-            self._posted = None
+        while self._state.outbox and self._delivery.deliver(self._state.outbox[0].item):
             self._change(self._state.model_copy(update={"outbox": self._state.outbox[1:]}))
-
-    def _post(self, item: InboxItem) -> None:
-        try:
-            self._inbox.post(item)
-        except InboxError as error:
-            raise OutfeedError(str(error)) from error
-        self._posted, self._is_first = item, False
-
-    def _is_journalled(self, item: InboxItem) -> bool:
-        """Return True if an earlier process of this kind brought the item to the journal."""
-        try:
-            rows = self._reader.latest(_TAIL_ROWS)
-        except JournalError as error:
-            raise OutfeedError(str(error)) from error
-        marks = _traces(item)
-        return any(all(mark in row.body for mark in marks) for row in rows)
 
     def _write_orders(self, state: CommandState) -> None:
         assert self._state is not None
@@ -261,17 +211,6 @@ class CommandProcess:
 def run_commands(config: StationConfig, stop: threading.Event, notifier: Notifier = SILENT) -> None:
     """Work until ``stop`` is set. Blocks, and starts no thread."""
     CommandProcess(config).run(stop, notifier)
-
-
-def _traces(item: InboxItem) -> tuple[str, ...]:
-    """Return the texts of which the item's event in the journal has all."""
-    if isinstance(item, Mark):
-        return (f'"mark_id":"{item.id}"',)
-    return (
-        f'"command_id":"{item.command_id}"',
-        f'"state":"{item.state}"',
-        f'"decided_utc":"{item.utc}"',
-    )
 
 
 def _log_answer(answer: StationAnswer) -> None:

@@ -127,19 +127,20 @@ class ReportFile:
 class MessageSpool:
     """The uplink's side of the folder of received messages. For one thread."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open nothing yet."""
+    def __init__(self, folder: Path, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        """Open nothing yet. max_bytes: the size of the longest message that is not refused."""
         self._folder = folder
+        self._max_bytes = max_bytes
         self._last = 0
         self._latest = b""
         self._is_failing = False
 
-    def add(self, payload: bytes, orders: Orders | None) -> None:
+    def add(self, payload: bytes, taken: int) -> None:
         """Store a message, unless it is the same as the last one. Blocks for an fsync.
 
-        Of a message that is too long, MAX_MESSAGE_BYTES + 1 bytes are stored, so that it is
-        refused. An error of the disk is logged. The broker sends the retained message again after
-        the next connect.
+        taken: number of the last message that the station has read. Of a message that is too long,
+        max_bytes + 1 bytes are stored, so that it is refused. An error of the disk is logged. The
+        broker sends the retained message again after the next connect.
         """
         digest = hashlib.sha256(payload).digest()
         if digest == self._latest:
@@ -148,28 +149,34 @@ class MessageSpool:
             self._folder.mkdir(mode=0o750, exist_ok=True)
             names = _names(self._folder)
             newest = _number(names[-1]) if names else 0
-            self._last = max(self._last, newest, 0 if orders is None else orders.taken) + 1
+            self._last = max(self._last, newest, taken) + 1
             path = self._folder / f"{self._last:010d}.msg"
-            write_atomically(path, payload[: MAX_MESSAGE_BYTES + 1], mode=0o640)
+            write_atomically(path, payload[: self._max_bytes + 1], mode=0o640)
             for name in names[: max(0, len(names) + 1 - MAX_MESSAGES)]:
                 (self._folder / name).unlink(missing_ok=True)
-                _log.warning("commands_full: the oldest of %s messages is removed", len(names) + 1)
+                _log.warning(
+                    "messages_full folder=%s: the oldest of %s is removed",
+                    self._folder.name,
+                    len(names) + 1,
+                )
         except OSError as error:
             if not self._is_failing:
-                _log.warning("commands_not_stored reason=%s", error)
+                _log.warning("message_not_stored folder=%s reason=%s", self._folder.name, error)
             self._is_failing = True
             return
         self._latest, self._is_failing = digest, False
 
-    def remove_taken(self, orders: Orders) -> None:
+    def remove_taken(self, taken: int) -> None:
         """Remove the messages that were read."""
         with suppress(OSError):
             for name in _names(self._folder):
-                if _number(name) <= orders.taken:
+                if _number(name) <= taken:
                     (self._folder / name).unlink(missing_ok=True)
 
 
-def read_messages(folder: Path, after: int) -> list[tuple[int, bytes]]:
+def read_messages(
+    folder: Path, after: int, max_bytes: int = MAX_MESSAGE_BYTES
+) -> list[tuple[int, bytes]]:
     """Return the messages behind number ``after``, the oldest first, each with its number.
 
     The folder belongs to another user. What is no regular file is left out. At most MAX_MESSAGES.
@@ -181,7 +188,7 @@ def read_messages(folder: Path, after: int) -> list[tuple[int, bytes]]:
         return []
     for name in names:
         with suppress(OSError):
-            messages.append((_number(name), read_regular_file(folder / name, MAX_MESSAGE_BYTES)))
+            messages.append((_number(name), read_regular_file(folder / name, max_bytes)))
     return messages
 
 

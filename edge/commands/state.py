@@ -16,7 +16,7 @@ from edge.commands.spool import MAX_ORDERS, Order
 from edge.errors import OutfeedError
 from edge.events.committed import MAX_SEQUENCE
 from edge.files import backup_path, read_regular_file, write_with_backup
-from edge.inbox import InboxItem, Mark, StationAnswer
+from edge.inbox import Mark, StationAnswer
 from edge.validation_messages import describe
 
 MAX_RUNS = 64
@@ -33,6 +33,10 @@ _Number = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
+CommandItem = Mark | StationAnswer
+"""The effect of a command on the journal."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -44,7 +48,7 @@ class OutboxItem(_Record):
     answer: StationAnswer | None = None
 
     @property
-    def item(self) -> InboxItem:
+    def item(self) -> CommandItem:
         """Return the mark or the answer."""
         item = self.answer if self.mark is None else self.mark
         assert item is not None
@@ -68,7 +72,7 @@ class AnsweredCommand(_Record):
 
 
 class CommandState(_Record):
-    """The content of the file.
+    """The content of the file. A file without ``counters`` is damaged: they stop repeated commands.
 
     taken: number of the last message that was read. counters: the highest counter of each key, by
     the public key in 64 hex digits. runs: runs of this station, the latest first.
@@ -76,7 +80,7 @@ class CommandState(_Record):
 
     format: Literal[1] = 1
     taken: _Number = 0
-    counters: Annotated[dict[str, _Number], Field(max_length=1000)] = {}
+    counters: Annotated[dict[str, _Number], Field(max_length=1000)]
     runs: Annotated[tuple[str, ...], Field(max_length=MAX_RUNS)] = ()
     outbox: tuple[OutboxItem, ...] = ()
     orders: Annotated[tuple[OpenOrder, ...], Field(max_length=MAX_ORDERS)] = ()
@@ -89,7 +93,7 @@ class CommandState(_Record):
         others = tuple(each for each in self.runs if each != run)
         return self.model_copy(update={"runs": (run, *others)[:MAX_RUNS]})
 
-    def with_answers(self, *items: InboxItem) -> CommandState:
+    def with_answers(self, *items: CommandItem) -> CommandState:
         """Return the state with further marks and answers for the journal."""
         added = tuple(
             OutboxItem(mark=each) if isinstance(each, Mark) else OutboxItem(answer=each)
@@ -135,7 +139,7 @@ def read_state(path: Path) -> CommandState:
             faults.append(f"{each}: is damaged: {describe(error)}")
     if faults:
         raise OutfeedError(f"{faults[0]}; removing it permits earlier commands of this run again")
-    return CommandState()
+    return CommandState(counters={})
 
 
 def write_state(path: Path, state: CommandState) -> None:

@@ -41,6 +41,11 @@ def fingerprints(config: StationConfig, bundle: Bundle) -> dict[str, str]:
     return {name: _digest(value) for name, value in values.items()}
 
 
+def bundle_fingerprint(digest: str) -> str:
+    """Return the fingerprint of a bundle with this digest."""
+    return _digest(digest)
+
+
 def changed_names(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Return the names whose digest differs, in the order of ``then``."""
     return [name for name, digest in then.items() if now.get(name) != digest]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from logging import getLogger
 
+from edge.active_bundle import read_active
 from edge.bundle import Bundle
-from edge.commission.fingerprint import changed_names, fingerprints
+from edge.commission.fingerprint import bundle_fingerprint, changed_names, fingerprints
 from edge.commission.record import CommissionRecord, read_record
 from edge.commission.result import StepOutcome
 from edge.commission.steps.safe_state import REMEDY, accepted_result, undriven_risk
 from edge.commission.steps.speed import configured_gap_ms
 from edge.config.station import StationConfig
-from edge.errors import ConfigError
+from edge.errors import ConfigError, OutfeedError
 
 _log = getLogger(__name__)
 
@@ -66,7 +67,7 @@ def invalid_reason(
         return "this station was never commissioned"
     if record.station != config.id:
         return f"the commissioning belongs to station '{record.station}'"
-    other = changed_names(record.holds_for, fingerprints(config, bundle))
+    other = changed_names(record.holds_for, _fingerprints(config, bundle))
     gap_ms = configured_gap_ms(config)
     greatest_hz = record.greatest_rate_hz
     if gap_ms is not None and greatest_hz is not None and 1e3 / gap_ms > greatest_hz:
@@ -79,6 +80,22 @@ def invalid_reason(
     if record.outcome is not StepOutcome.GO:
         return f"the commissioning of {record.utc[:10]} ended NO-GO: {_first(record)}"
     return None
+
+
+def _fingerprints(config: StationConfig, bundle: Bundle) -> dict[str, str]:
+    """Return the fingerprints of the station.
+
+    A bundle that was accepted after its trial on the live line has the fingerprint of the bundle
+    with which the station was commissioned (decision 73).
+    """
+    now = fingerprints(config, bundle)
+    try:
+        active = read_active(config.paths.active_bundle)
+    except OutfeedError:
+        active = None
+    if active is not None and active.commissioned and active.bundle == bundle.id:
+        now["bundle"] = bundle_fingerprint(active.commissioned)
+    return now
 
 
 def _first(record: CommissionRecord) -> str:

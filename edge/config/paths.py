@@ -19,6 +19,13 @@ class StatePaths:
     """The folder that the uplink writes: ``uplink.state_dir``, by default ``state_dir``. The
     station only reads in it, and checks what it reads."""
 
+    page: Path
+    """The folder that the page writes: ``page.state_dir``, by default ``state_dir``. The station
+    only reads in it."""
+
+    updater: Path
+    """The folder that the updater writes: ``updates.state_dir``. The station only reads in it."""
+
     @property
     def journal(self) -> Path:
         """Return the database of the journal."""
@@ -48,6 +55,11 @@ class StatePaths:
     def inbox(self) -> Path:
         """Return the folder of marks that the station has not read yet."""
         return self.state_dir / "inbox"
+
+    @property
+    def page_marks(self) -> Path:
+        """Return the folder of marks from the page. The station only reads it."""
+        return self.page / "page-marks"
 
     @property
     def accepted_bundles(self) -> Path:
@@ -89,6 +101,41 @@ class StatePaths:
         """Return the file in which the station lists what accepted commands ask of uplink and
         upload."""
         return self.state_dir / "orders.json"
+
+    @property
+    def updates(self) -> Path:
+        """Return the file of the latest desired state and its trial."""
+        return self.state_dir / "updates.json"
+
+    @property
+    def active_bundle(self) -> Path:
+        """Return the file that names the bundle which replaces the one of station.toml."""
+        return self.state_dir / "active.json"
+
+    @property
+    def update_bundles(self) -> Path:
+        """Return the folder of the bundles that came over the network."""
+        return self.state_dir / "updates"
+
+    @property
+    def fetch(self) -> Path:
+        """Return the file in which the station asks the updater for a bundle."""
+        return self.state_dir / "fetch.json"
+
+    @property
+    def revert(self) -> Path:
+        """Return the file with which `outfeed bundle revert` asks for the former bundle."""
+        return self.state_dir / "revert.json"
+
+    @property
+    def received_desired(self) -> Path:
+        """Return the folder of desired states that the uplink has received."""
+        return self.uplink / "desired"
+
+    @property
+    def updater_report(self) -> Path:
+        """Return the file in which the updater reports its progress."""
+        return self.updater / "updater.json"
 
     @property
     def received_commands(self) -> Path:

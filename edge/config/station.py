@@ -17,11 +17,13 @@ from edge.config.encoder import EncoderConfig
 from edge.config.engine import EngineConfig
 from edge.config.line import LineConfig
 from edge.config.output import OutputConfig
+from edge.config.page import PageConfig
 from edge.config.paths import StatePaths
 from edge.config.pictures import PicturesConfig
 from edge.config.section import ConfigSection
 from edge.config.trigger import TriggerConfig
 from edge.config.trust import TrustConfig
+from edge.config.updates import UpdatesConfig
 from edge.config.uplink import JournalConfig, UplinkConfig
 from edge.config.upload import UploadConfig
 from edge.config.watchdog import WatchdogConfig
@@ -81,6 +83,8 @@ class StationConfig(ConfigSection):
     uplink: UplinkConfig = UplinkConfig()
     upload: UploadConfig = UploadConfig()
     commands: CommandsConfig = CommandsConfig()
+    page: PageConfig = PageConfig()
+    updates: UpdatesConfig = UpdatesConfig()
 
     @field_validator("bundle", "state_dir", mode="before")
     @classmethod
@@ -111,6 +115,26 @@ class StationConfig(ConfigSection):
             raise ValueError("commands.accept needs pictures.enabled, as marks do")
         if "picture" in accepted and self.upload.url is None:
             raise ValueError('"picture" in commands.accept needs upload.url')
+        return self
+
+    @model_validator(mode="after")
+    def _marks_of_the_page_have_pictures(self) -> StationConfig:
+        if self.page.marking and not self.pictures.enabled:
+            raise ValueError("page.marking needs pictures.enabled, as marks do")
+        return self
+
+    @model_validator(mode="after")
+    def _updates_have_what_they_need(self) -> StationConfig:
+        if self.updates.server is None:
+            return self
+        if len(set(self.trust.operator_keys)) < self.updates.signers:
+            raise ValueError(
+                "updates.server needs trust.operator_keys, at least updates.signers of them"
+            )
+        if not self.pictures.enabled:
+            raise ValueError("updates.server needs pictures.enabled, as marks do")
+        if self.uplink.tls_ca is None or self.uplink.tls_cert is None:
+            raise ValueError("updates.server needs uplink.tls_ca, tls_cert and tls_key")
         return self
 
     @model_validator(mode="after")
@@ -173,7 +197,12 @@ class StationConfig(ConfigSection):
     @property
     def paths(self) -> StatePaths:
         """Return the files and folders of the station's state."""
-        return StatePaths(self.state_dir, self.uplink.state_dir or self.state_dir)
+        return StatePaths(
+            self.state_dir,
+            self.uplink.state_dir or self.state_dir,
+            self.page.state_dir or self.state_dir,
+            self.updates.state_dir or self.state_dir / "updater",
+        )
 
 
 def load_config(path: Path) -> StationConfig:

@@ -127,7 +127,8 @@ class UplinkConfig(ConfigSection):
         pattern=r"^[^#+\s/]+(/[^#+\s/]+)*$",
         title="Topic prefix",
         description=(
-            "The topics are topic_prefix/STATION/events, …/status, …/committed and …/commands."
+            "The topics are topic_prefix/STATION/events, …/status, …/committed, …/commands and "
+            "…/desired."
         ),
     )
     username: str | None = Field(

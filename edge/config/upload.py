@@ -71,25 +71,13 @@ class UploadConfig(ConfigSection):
     @field_validator("url")
     @classmethod
     def _is_https(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            is_right = parts.scheme == "https" and parts.hostname and parts.path in ("", "/")
-            is_right = is_right and not (parts.query or parts.fragment or parts.username)
-            is_right = bool(is_right) and parts.port != 0
-        except ValueError:
-            is_right = False
-        if not is_right:
-            raise ValueError("expected https://HOST or https://HOST:PORT")
-        return value
+        return https_url(value)
 
     @property
     def address(self) -> tuple[str, int]:
         """Return host and port of ``url``, which must not be None."""
         assert self.url is not None
-        parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or 443
+        return https_address(self.url)
 
     @property
     def max_bytes_per_day(self) -> int:
@@ -100,3 +88,25 @@ class UploadConfig(ConfigSection):
     def max_bytes_per_s(self) -> float:
         """Return ``max_kb_per_s`` in bytes per second."""
         return self.max_kb_per_s * 1024
+
+
+def https_url(value: str | None) -> str | None:
+    """Return the address of a server. Raises ValueError unless it is https://HOST[:PORT]."""
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        is_right = parts.scheme == "https" and parts.hostname and parts.path in ("", "/")
+        is_right = is_right and not (parts.query or parts.fragment or parts.username)
+        is_right = bool(is_right) and parts.port != 0
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise ValueError("expected https://HOST or https://HOST:PORT")
+    return value
+
+
+def https_address(url: str) -> tuple[str, int]:
+    """Return host and port of an address by ``https_url``."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 443

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from edge.doctor import delivery, devices, disk, drift, network, station, system
+from edge.doctor import delivery, devices, disk, drift, network, page, station, system
 from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import DiagnosticFinding, fail
 
@@ -38,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     network.broker,
     network.certificates,
     network.secrets,
+    page.page,
     system.realtime,
     system.memory,
     system.throttling_of_realtime,

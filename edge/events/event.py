@@ -18,6 +18,7 @@ from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.events.health import CertificateValidity, DiskSpace
 from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
 from edge.events.start import StartEvent
+from edge.events.update import UpdateEvent
 from edge.inbox import Mark, MarkKind
 from edge.records import Decision, Defect, Timings, Verdict
 
@@ -273,6 +274,7 @@ Event = (
     | DriftEvent
     | SelfTestEvent
     | CommandEvent
+    | UpdateEvent
     | GapEvent
 )
 """Every event that can be journalled."""

@@ -58,6 +58,11 @@ class Topics:
         """The topic of signed commands to the station: QoS 1, retained."""
         return f"{self.prefix}/{self.station}/commands"
 
+    @property
+    def desired(self) -> str:
+        """The topic of the signed desired state of the station: QoS 1, retained."""
+        return f"{self.prefix}/{self.station}/desired"
+
     def committed(self, journal: str) -> str:
         """Return the topic of a central system's statement on one journal: QoS 1, retained.
 

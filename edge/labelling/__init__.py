@@ -1,6 +1,6 @@
 """The label page: a local web page on which people label pictures (`outfeed label`).
 
-The web framework is imported by ``app``, ``guard`` and ``server`` only
+The web framework is imported by ``app``, ``guard`` and ``edge.web`` only
 (docs/decisions/0057-label-page.md).
 """
 

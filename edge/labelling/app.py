@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import lru_cache
 from html import escape
-from importlib.resources import files
 from string import Template
 from typing import TypeVar
 
@@ -32,18 +30,18 @@ from edge.labelling.requests import (
 )
 from edge.labelling.service import LabelService, Reply
 from edge.validation_messages import describe, one_line
+from edge.web.files import PageFiles
 
 _log = logging.getLogger(__name__)
 _Model = TypeVar("_Model", bound=BaseModel)
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_PAGE = files("edge.labelling") / "page"
+_PAGE = PageFiles("edge.labelling")
 
 
 def make_app(service: LabelService, access: Access) -> Starlette:
     """Return the application of one folder. Its answers block in threads of the framework."""
     routes = [
         *_entrance(service, access),
-        Route("/page/{name}", _static),
+        _PAGE.route(),
         *_readings(service),
         _change("/api/next", NextRequest, service.next_picture),
         _change("/api/open", OpenRequest, service.open),
@@ -71,9 +69,9 @@ def _entrance(service: LabelService, access: Access) -> list[Route]:
         admitted = access.is_admitted(request.headers.get("cookie", ""))
         code = request.query_params.get("code", "")
         if not admitted and not access.knows(code):
-            return HTMLResponse(_text("login.html"), 403)
+            return HTMLResponse(_PAGE.text("login.html"), 403)
         response = HTMLResponse(
-            Template(_text("index.html")).substitute(
+            Template(_PAGE.text("index.html")).substitute(
                 token=escape(access.token), folder=escape(service.store.folder.root.name)
             )
         )
@@ -143,24 +141,6 @@ async def _read(model: type[_Model], request: Request) -> _Model:
 
 def _named(request: Request) -> str:
     return request.query_params.get("name", "")
-
-
-async def _static(request: Request) -> Response:
-    name = request.path_params["name"]
-    kind = _TYPES.get(name[name.rfind(".") :], "")
-    if not kind or name not in _names():
-        return JSONResponse({"error": "no such file"}, 404)
-    return Response(_text(name), media_type=kind)
-
-
-@lru_cache(maxsize=1)
-def _names() -> frozenset[str]:
-    return frozenset(each.name for each in _PAGE.iterdir() if each.is_file())
-
-
-@lru_cache(maxsize=64)
-def _text(name: str) -> str:
-    return (_PAGE / name).read_text(encoding="utf-8")
 
 
 async def _conflict(_: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import cv2
@@ -62,6 +63,15 @@ class Provenance:
             for key in mine
             if key not in _NOT_IN_DIGEST and mine[key] != others[key]
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOrigin:
+    """The origin of the verdicts on pictures. keep_bundle: copies the bundle beside the pictures,
+    if it is not there yet."""
+
+    provenance: Provenance
+    keep_bundle: Callable[[], None]
 
 
 def provenance_of(bundle: Bundle, engine: EngineChoice) -> Provenance:

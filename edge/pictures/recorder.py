@@ -15,6 +15,7 @@ from edge.errors import PictureError
 from edge.inbox import Inbox, InboxItem, Mark
 from edge.pictures.keep_rules import KeepReason, KeepRules
 from edge.pictures.picture_store import SkippedPicture
+from edge.pictures.provenance import PictureOrigin
 from edge.pictures.ring import BufferedFrame, FrameRing, held_bytes
 from edge.pictures.writer import ImageWriter
 from edge.records import Frame, Verdict
@@ -52,14 +53,14 @@ class ImageRecorder:
         writer: ImageWriter,
         rules: KeepRules,
         max_waiting_bytes: int,
-        inbox: Inbox | None = None,
+        inboxes: tuple[Inbox, ...] = (),
         waiting: int = 16,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ring = ring
         self._writer = writer
         self._rules = rules
-        self._inbox = inbox
+        self._inboxes = inboxes
         self._most_waiting = waiting
         self._most_bytes = max_waiting_bytes
         self._now_s = now_s
@@ -67,7 +68,8 @@ class ImageRecorder:
         self._waiting_bytes = 0
         self._counts: Counter[str] = Counter()
         self._on_mark: Marked | None = None
-        self._journalled: deque[InboxItem] = deque()  # filled by the journal's thread
+        self._origin: PictureOrigin | None = None
+        self._journalled: deque[tuple[Inbox, InboxItem]] = deque()  # filled by the journal's thread
         self._accepted: set[str] = set()  # ids of marks that the journal accepted
         self._space_check_s = 0.0
         self._is_failing = self._is_overflowing = self._has_logged_too_large = False
@@ -99,7 +101,11 @@ class ImageRecorder:
 
     def record_inspection(self, verdict: Verdict) -> None:
         """Record the verdict of the chain on a part, in time or not."""
-        self._ring.set_chain_verdict(verdict)
+        self._ring.set_chain_verdict(verdict, self._origin)
+
+    def use_origin(self, origin: PictureOrigin | None) -> None:
+        """Take the origin of the verdicts from now on. On the thread of ``record_inspection``."""
+        self._origin = origin
 
     def record_verdict(self, verdict: Verdict) -> None:
         """Record the final verdict on a part, and select its picture by the rules."""
@@ -230,21 +236,23 @@ class ImageRecorder:
 
     def _confirm(self) -> None:
         """Remove the marks from the inbox that the journal has on the disk."""
-        while self._inbox is not None and self._journalled:
-            mark = self._journalled.popleft()
-            self._inbox.remove(mark)
+        while self._journalled:
+            inbox, mark = self._journalled.popleft()
+            inbox.remove(mark)
             self._accepted.discard(mark.id)
 
     def _read_inbox(self) -> None:
         self._confirm()
-        if self._inbox is None or self._on_mark is None or self._is_closing:
+        if self._on_mark is None or self._is_closing:
             return
-        for mark in self._inbox.waiting():
-            if mark.id in self._accepted:
-                continue
-            picture = self._add_mark(mark) if isinstance(mark, Mark) else None
-            if self._on_mark(mark, picture, partial(self._journalled.append, mark)):
-                self._accepted.add(mark.id)
+        for inbox in self._inboxes:
+            for mark in inbox.waiting():
+                if mark.id in self._accepted:
+                    continue
+                picture = self._add_mark(mark) if isinstance(mark, Mark) else None
+                stored = partial(self._journalled.append, (inbox, mark))
+                if self._on_mark(mark, picture, stored):
+                    self._accepted.add(mark.id)
 
     def _add_mark(self, mark: Mark) -> str | None:
         """Add the mark to the part's picture, or write the picture now. Return its name."""

@@ -10,6 +10,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.pictures.provenance import PictureOrigin
 from edge.records import Frame, Verdict
 
 
@@ -19,13 +20,15 @@ class BufferedFrame:
 
     verdict: the final verdict on the part. chain_verdict: the verdict of the chain, in time or not;
     for a frame that the chain refused, UNKNOWN with the error. Both are set once, under the lock of
-    the ring, and are None until then. is_requested: its picture is to be stored.
+    the ring, and are None until then. is_requested: its picture is to be stored. origin: that of
+    the chain's verdict; None: the one of the writer.
     """
 
     frame: Frame
     verdict: Verdict | None = None
     chain_verdict: Verdict | None = None
     is_requested: bool = False
+    origin: PictureOrigin | None = None
 
 
 class FrameRing:
@@ -61,12 +64,12 @@ class FrameRing:
             self._bytes += size
         return buffered
 
-    def set_chain_verdict(self, verdict: Verdict) -> None:
-        """Record the verdict of the chain on a part."""
+    def set_chain_verdict(self, verdict: Verdict, origin: PictureOrigin | None = None) -> None:
+        """Record the verdict of the chain on a part, and its origin."""
         with self._lock:
             buffered = self._buffered.get(verdict.part_id)
             if buffered is not None:
-                buffered.chain_verdict = verdict
+                buffered.chain_verdict, buffered.origin = verdict, origin
 
     def set_verdict(self, verdict: Verdict) -> None:
         """Record the final verdict on a part, whether or not its frame has come."""

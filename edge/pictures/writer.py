@@ -13,7 +13,7 @@ from edge.pictures.file_name import PictureName
 from edge.pictures.keep_rules import KeepReason
 from edge.pictures.picture_store import PictureStore, SkippedPicture, cost_bytes
 from edge.pictures.png import attach, compress, picture_text
-from edge.pictures.provenance import Provenance
+from edge.pictures.provenance import PictureOrigin, Provenance
 from edge.pictures.record import PictureRecord, digest_of, parse_record, record_text
 from edge.pictures.ring import BufferedFrame
 from edge.pictures.write_limit import WriteLimit
@@ -52,6 +52,7 @@ class ImageWriter:
         self._now_s = now_s
         self._allowance: WriteLimit | None = None
         self._last_cost = 0
+        self._kept: str | None = None  # digest of the last bundle of another origin
 
     def write(
         self, buffered: BufferedFrame, reason: KeepReason, mark: Mark | None = None
@@ -65,6 +66,7 @@ class ImageWriter:
         allowance = self._ready()
         if self._store.find(journal, part_id) is not None:
             return None
+        self._keep(buffered.origin)
         if (skipped := self._store.skip_reason(0)) is not None:
             return skipped
         if mark is None and allowance.left(self._now_s()) < self._last_cost // 2:
@@ -131,10 +133,16 @@ class ImageWriter:
             pixels_sha256=digest_of(frame.pixels),
             verdict=buffered.verdict,
             chain_verdict=buffered.chain_verdict,
-            origin=self._origin,
+            origin=self._origin if buffered.origin is None else buffered.origin.provenance,
             left_bytes=left_bytes,
             marks=marks,
         )
+
+    def _keep(self, origin: PictureOrigin | None) -> None:
+        """Copy the bundle of this origin, at its first picture."""
+        if origin is not None and origin.provenance.bundle_digest != self._kept:
+            origin.keep_bundle()
+            self._kept = origin.provenance.bundle_digest
 
     def _ready(self) -> WriteLimit:
         """Open the store, and at first copy the bundle. Return the write limit.

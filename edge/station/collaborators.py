@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.events.event import Event
 from edge.inbox import InboxItem
+from edge.pictures.provenance import PictureOrigin
 from edge.records import Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 
@@ -93,6 +95,10 @@ class PictureRecorder(Protocol):
         """Take the final verdict on a part, which is on its way to the rejector and journal."""
         ...
 
+    def use_origin(self, origin: PictureOrigin | None) -> None:
+        """Take the origin of the verdicts from now on; None: the one of the start."""
+        ...
+
     def dump(self, timeout_s: float) -> None:
         """Write the buffered frames, which may show the reason. A station that crashes calls it,
         not ``close``."""
@@ -115,6 +121,8 @@ class NoPictures:
     def record_inspection(self, verdict: Verdict) -> None: ...
 
     def record_verdict(self, verdict: Verdict) -> None: ...
+
+    def use_origin(self, origin: PictureOrigin | None) -> None: ...
 
     def dump(self, timeout_s: float) -> None: ...
 
@@ -210,3 +218,70 @@ class NoMonitor:
 
 
 NO_MONITOR = NoMonitor()
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveChain:
+    """A chain with what belongs to its bundle. origin: None is the one of the picture recorder."""
+
+    bundle_id: str
+    inspector: PartInspector
+    monitor: ConditionMonitor = NO_MONITOR
+    origin: PictureOrigin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialHost:
+    """The functions of a station that a trial calls, on its own thread.
+
+    base: the chain of the start. on_event: takes an event of a monitor. last_part: returns the
+    number of the last part. chain: returns the chain that decides now. busy_since_ns: returns the
+    begin of the present inspection, 0 between two frames. replace: lets another thread go on with
+    this chain, because the present one hangs in an inspection.
+    """
+
+    base: ActiveChain
+    on_event: PutEvent
+    last_part: Callable[[], int]
+    chain: Callable[[], ActiveChain]
+    busy_since_ns: Callable[[], int]
+    replace: Callable[[ActiveChain], None]
+
+
+class TrialPort(Protocol):
+    """The trial of another bundle, as the station uses it.
+
+    ``edge.station.trial.BundleTrial`` implements it. The ``record`` methods never wait.
+    """
+
+    wanted: ActiveChain | None
+    """The chain that is to decide; None: the present one."""
+
+    def start(self, host: TrialHost) -> None: ...
+
+    def record_inspection(self, frame: Frame, verdict: Verdict, inspect_ms: float) -> None:
+        """Take the chain's verdict on a frame, after it was settled."""
+        ...
+
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Take the final verdict on a part. Any thread."""
+        ...
+
+    def close(self, timeout_s: float) -> None: ...
+
+
+class NoTrial:
+    """The trial of a station that takes no bundles from the network."""
+
+    wanted: ActiveChain | None = None
+
+    def start(self, host: TrialHost) -> None: ...
+
+    def record_inspection(self, frame: Frame, verdict: Verdict, inspect_ms: float) -> None: ...
+
+    def record_verdict(self, verdict: Verdict) -> None: ...
+
+    def close(self, timeout_s: float) -> None: ...
+
+
+NO_TRIAL = NoTrial()

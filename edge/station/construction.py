@@ -15,11 +15,13 @@ from edge.rejector.messages import Actuated
 from edge.station.collaborators import (
     NO_MONITOR,
     NO_PICTURES,
+    NO_TRIAL,
     ConditionMonitor,
     JournalPort,
     PartInspector,
     PictureRecorder,
     RejectorPort,
+    TrialPort,
 )
 from edge.station.previous_run import LastRunAccount
 from edge.station.recent_parts import PartRegister, temporary_register
@@ -65,6 +67,7 @@ class StationServices:
     journal: JournalPort
     pictures: PictureRecorder = NO_PICTURES
     monitor: ConditionMonitor = NO_MONITOR
+    trial: TrialPort = NO_TRIAL
     notifier: Notifier = SILENT
     """The service manager, which receives the heartbeats."""
 

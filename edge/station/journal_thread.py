@@ -22,6 +22,7 @@ from edge.events.event import (
     mark_event,
     part_event,
 )
+from edge.events.update import update_event
 from edge.inbox import InboxItem, Mark
 from edge.journal.writer import PartlyStoredError
 from edge.line.outcome import Action, Cause
@@ -31,6 +32,7 @@ from edge.station.collaborators import JournalPort, OnStored
 from edge.station.part_numbers import RunEnd
 from edge.station.previous_run import LastRunAccount
 from edge.station.recent_parts import PartRegister, temporary_register
+from edge.update_notes import UpdateNote
 
 _log = getLogger(__name__)
 
@@ -47,6 +49,7 @@ _JOURNALLED_PASSES = (Cause.ABSENT, Cause.UNANNOUNCED, Cause.POSITION_LOST)
 class _PartItem:
     verdict: Verdict
     triggered_ns: int
+    bundle: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +119,14 @@ class JournalWriter:
         """Start the thread."""
         self._thread.start()
 
+    def use_bundle(self, bundle: str) -> None:
+        """Name this bundle in the verdicts from now on. Any thread."""
+        self._bundle = bundle
+
     def put_verdict(self, verdict: Verdict, triggered_ns: int) -> None:
         """Journal a verdict. Never waits for the disk."""
         self.register.record_verdict(verdict.part_id, verdict.decision)
-        self._put(_PartItem(verdict, triggered_ns))
+        self._put(_PartItem(verdict, triggered_ns, self._bundle))
 
     def put_actuation(self, actuated: Actuated) -> None:
         """Journal the ejector's action on a part. Never waits for the disk.
@@ -282,10 +289,12 @@ class JournalWriter:
         if isinstance(item, ReadyEvent):
             return item
         if isinstance(item, _PartItem):
-            return part_event(self._station, self._bundle, item.verdict, item.triggered_ns)
+            return part_event(self._station, item.bundle, item.verdict, item.triggered_ns)
         if isinstance(item, _MarkItem):
             if isinstance(item.mark, Mark):
                 return mark_event(self._station, item.mark, item.picture)
+            if isinstance(item.mark, UpdateNote):
+                return update_event(self._station, item.mark)
             return command_event(self._station, item.mark)
         return actuation_event(
             self._station,

@@ -15,9 +15,9 @@ from edge.line.freshness import Freshness
 from edge.line.open_parts import OpenParts
 from edge.line.outcome import Action
 from edge.line.part import Part, PartTracker
-from edge.records import Decision, Frame, Verdict
+from edge.records import Decision, Verdict
 from edge.rejector.messages import Actuated, Counted
-from edge.station.collaborators import OnStored
+from edge.station.collaborators import ActiveChain, ConditionMonitor, OnStored, TrialHost
 from edge.station.construction import (
     RunHistory,
     StationDevices,
@@ -27,14 +27,13 @@ from edge.station.construction import (
 )
 from edge.station.counters import StationCounters
 from edge.station.crash import CrashHandler, run_logged
+from edge.station.inspect_loop import Frames, InspectLoop, InspectParts
 from edge.station.journal_thread import JournalWriter
 from edge.station.part_guard import (
     attempt,
     capture_frame,
-    check_part_id,
     late_verdict,
     overload_verdict,
-    withhold_pass,
 )
 from edge.station.part_numbers import RunEnd
 from edge.station.stages import (
@@ -90,8 +89,11 @@ class Station:
         self._settings, self._timing = settings, settings.timing
         self._clock, self._trigger = devices.clock, devices.trigger
         self._camera, self._rejector = devices.camera, devices.rejector
-        self._inspector, self._journal = services.inspector, services.journal
-        self._pictures, self._monitor = services.pictures, services.monitor
+        self._journal, self._pictures, self._trial = (
+            services.journal,
+            services.pictures,
+            services.trial,
+        )
         self._notifier, self._listeners = services.notifier, listeners or StationListeners()
         self._counters, self._crashes = StationCounters(), CrashHandler()
         self._stages = Stages.make(settings.limits, devices.clock)
@@ -107,8 +109,23 @@ class Station:
         self._tracker = PartTracker(settings.timing, first_part_id=history.first_part_id)
         self._freshness = Freshness(settings.freshness)
         self._parts: Queue[Part | None] = Queue(_QUEUE_PARTS)
-        self._frames: Queue[tuple[Part, Frame, int] | None] = Queue(_QUEUE_PARTS)
+        self._frames: Frames = Queue(_QUEUE_PARTS)
         self._open = OpenParts(first_part_id=history.first_part_id)
+        self._inspect = InspectLoop(
+            ActiveChain(settings.bundle_id, services.inspector, services.monitor),
+            InspectParts(
+                frames=self._frames,
+                opened=self._open,
+                stage=self._stages.inspector,
+                counters=self._counters,
+                pictures=services.pictures,
+                trial=services.trial,
+                settle=self._settle,
+                on_switch=self._writer.use_bundle,
+                clock=devices.clock,
+                budget_ns=settings.timing.budget_ns,
+            ),
+        )
         self._void = set[int]()  # numbers that were announced and were no parts
         self._stopping = False
         self._failure: DeviceError | None = None
@@ -130,7 +147,7 @@ class Station:
             name: threading.Thread(target=target, name=name, daemon=True)
             for name, target in (
                 ("deadline", self._check_deadlines),
-                ("inspector", self._inspect_frames),
+                ("inspector", self._inspect.run),
                 ("camera", self._capture_parts),
                 ("trigger", self._follow_trigger),
             )
@@ -165,6 +182,7 @@ class Station:
         self._stages.begin()
         self._writer.start()
         self._pictures.start(self._put_mark)
+        self._trial.start(self._trial_host())
         for thread in threads.values():
             thread.start()
         watchdog = Watchdog(self._notifier, self._stages.all, clock=self._clock)
@@ -184,7 +202,8 @@ class Station:
         self._join(threads["camera"])
         self._camera.close()
         put_end(self._frames, _STOP_S)
-        self._join(threads["inspector"])
+        self._trial.close(_STOP_S)
+        self._join(self._inspect.thread or threads["inspector"])
         self._open.close()
         self._join(threads["deadline"])
         self._crashes.check()  # before the Goodbye
@@ -292,37 +311,6 @@ class Station:
             except Full:
                 self._settle(overload_verdict(part))
 
-    def _inspect_frames(self) -> None:
-        """Run the inspector thread. A part that already has a verdict is not inspected."""
-        stage = self._stages.inspector
-        while (item := next_item(self._frames, stage, self._run_self_test)) is not None:
-            part, frame, captured_ns = item
-            if part.part_id not in self._open:
-                continue
-            began_ns = self._add_duration("wait", captured_ns)
-            result = attempt(part.part_id, partial(self._inspector.inspect, frame))
-            verdict = check_part_id(result, part)
-            self._add_duration("inspect", began_ns)
-            self._pictures.record_inspection(verdict)
-            self._settle(withhold_pass(verdict, self._monitor.doubt()))
-            self._counters.record_inspection(verdict)
-            self._monitor.record_inspection(frame, verdict)
-
-    def _run_self_test(self) -> None:
-        """Run a self-test if it is due, no part is under way, and there is enough time.
-
-        A part that arrives the moment after it began still has the usual time to a verdict (p99.9)
-        within its budget.
-        """
-        if not self._monitor.is_self_test_due():
-            return
-        with self._open.lock:
-            is_idle, last_part = not len(self._open), self._open.last_id
-        began_ns = self._clock.now_ns()
-        spare_ns = self._timing.budget_ns - self._counters.usual_ns if is_idle else 0
-        if self._monitor.run_self_test(spare_ns, last_part):
-            self._add_duration("self-test", began_ns)
-
     def _check_deadlines(self) -> None:
         """Run the deadline thread. It gives UNKNOWN to each part whose budget is over."""
         while True:
@@ -344,6 +332,7 @@ class Station:
                 verdict = late_verdict(part, now_ns, self._timing.budget_ns)
             self._counters.count_verdict(verdict, (now_ns - part.triggered_ns) / 1e3)
             self._monitor.record_verdict(verdict)
+            self._trial.record_verdict(verdict)
         if verdict.decision is not Decision.UNKNOWN:
             self._rejector.resolve(part.part_id, verdict.decision is Decision.REJECT)
         self._writer.put_verdict(verdict, part.triggered_ns)
@@ -383,5 +372,20 @@ class Station:
         self._counters.stats.add(stage, (now_ns - began_ns) / 1e3)
         return now_ns
 
+    @property
+    def _monitor(self) -> ConditionMonitor:
+        return self._inspect.chain.monitor
+
+    def _trial_host(self) -> TrialHost:
+        return TrialHost(
+            base=self._inspect.chain,
+            on_event=self._writer.put_event,
+            last_part=lambda: self._open.last_id,
+            chain=lambda: self._inspect.chain,
+            busy_since_ns=lambda: self._inspect.busy_since_ns,
+            replace=self._inspect.replace,
+        )
+
     def _status(self) -> str:
-        return self._counters.status(self._settings.bundle_id, self._writer, self._monitor.status)
+        chain = self._inspect.chain
+        return self._counters.status(chain.bundle_id, self._writer, chain.monitor.status)

@@ -23,7 +23,6 @@ from edge.commands.spool import (
 )
 from edge.config.station import StationConfig
 from edge.events.identity import JournalPosition, StoredEvent
-from edge.events.payload import Topics
 from edge.journal.reader import JournalReader
 from edge.uplink.terms import explain
 
@@ -63,15 +62,15 @@ def report_refusals(client: mqtt.Client, *feeds: Feed) -> None:
 
 
 class CommandFeed:
-    """Receives messages on the topic of commands, once ``follow`` was called.
+    """Receives messages on a topic of the station, once ``follow`` was called.
 
     Synchronization: the callbacks run on the thread that calls ``Client.loop``.
     """
 
-    def __init__(self, client: mqtt.Client, topics: Topics) -> None:
+    def __init__(self, client: mqtt.Client, topic: str) -> None:
         """Subscribe to nothing yet."""
         self._client = client
-        self._topic = topics.commands
+        self._topic = topic
         self._waiting: deque[bytes] = deque(maxlen=MAX_MESSAGES)
         self._message_id: int | None = None
 
@@ -90,7 +89,7 @@ class CommandFeed:
     def refused(self, message_id: int, reason: str) -> None:
         """Log that the broker refused a subscription, if it is this one."""
         if message_id == self._message_id:
-            log.warning("commands_topic_refused topic=%s reason=%s", self._topic, reason)
+            log.warning("topic_refused topic=%s reason=%s", self._topic, reason)
 
     def close(self) -> None:
         """Remove the callback."""
@@ -135,7 +134,7 @@ class CommandRelay:
             self._drop_current()
         feed.follow()
         for payload in feed.take():
-            self._spool.add(payload, self._orders)
+            self._spool.add(payload, 0 if self._orders is None else self._orders.taken)
         now_s = time.monotonic()
         if now_s - self._looked_s >= _LOOK_S:
             self._looked_s = now_s
@@ -202,7 +201,7 @@ class CommandRelay:
         if orders is None:
             return
         self._stamp, self._orders = stamp, orders
-        self._spool.remove_taken(orders)
+        self._spool.remove_taken(orders.taken)
         if self._current is not None and self._current not in orders.orders:
             self._drop_current()
 

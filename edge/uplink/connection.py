@@ -114,8 +114,9 @@ class Connection:
         self._client.on_publish = self._on_publish
         self._client.on_disconnect = self._on_disconnect
         self.statements = StatementFeed(self._client, topics, config)
-        self.commands = CommandFeed(self._client, topics)
-        report_refusals(self._client, self.statements, self.commands)
+        self.commands = CommandFeed(self._client, topics.commands)
+        self.desired = CommandFeed(self._client, topics.desired)
+        report_refusals(self._client, self.statements, self.commands, self.desired)
         if manner.has_will:
             will = status.lost.model_dump_json().encode()
             self._client.will_set(topics.status, will, qos=1, retain=manner.has_retain)
@@ -256,6 +257,7 @@ class Connection:
         self._client.on_subscribe = None
         self.statements.close()
         self.commands.close()
+        self.desired.close()
         if (sock := self._client.socket()) is not None:
             sock.close()
 

@@ -16,6 +16,7 @@ from edge.events.identity import JournalPosition, StoredEvent
 from edge.journal.reader import JournalReader
 from edge.uplink.command_feed import CommandRelay
 from edge.uplink.connection import Connection
+from edge.uplink.desired_feed import DesiredRelay
 from edge.uplink.outgoing import OutgoingEvent
 from edge.uplink.refill import Refill
 
@@ -46,12 +47,17 @@ class Resender:
     """
 
     def __init__(
-        self, reader: JournalReader, rate_hz: float, relay: CommandRelay | None = None
+        self,
+        reader: JournalReader,
+        rate_hz: float,
+        relay: CommandRelay | None = None,
+        desired: DesiredRelay | None = None,
     ) -> None:
-        """reader: a reader of its own, because this one moves to and fro. relay: the commands of
-        the station; None: it takes none."""
+        """reader: a reader of its own, because this one moves to and fro. relay, desired: the
+        commands and the desired state of the station; None: it takes none."""
         self._reader = reader
         self._relay = relay
+        self._desired = desired
         self._rate_hz = rate_hz
         self._refill: Refill | None = None
         self._rows: deque[StoredEvent] = deque()
@@ -92,6 +98,8 @@ class Resender:
         self._allowed = min(_BATCH, self._allowed + self._rate_hz * (now_s - self._turned_s))
         self._turned_s = now_s
         self._turn_commands(connection, published, make)
+        if self._desired is not None:
+            self._desired.turn(connection.desired)
         if self._refill is None or published is None:
             return
         try:
@@ -250,4 +258,6 @@ class Resender:
 def make_resender(config: StationConfig) -> Resender:
     """Return the resender of a station, with a reader of its own. It opens nothing yet."""
     reader = JournalReader(config.paths.journal)
-    return Resender(reader, config.uplink.resend_rate_hz, CommandRelay(config))
+    return Resender(
+        reader, config.uplink.resend_rate_hz, CommandRelay(config), DesiredRelay(config)
+    )

@@ -11,12 +11,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from bench.central_plant import fill_plant, furnish
 from central.alarms.service import AlarmService
 from central.config.alarms import AlarmsConfig
 from central.config.sections import DatabaseConfig
+from central.store.command_tables import commands
 from central.store.database import Database
 from central.store.lot_messages import KeptStatement, keep_statement
 from central.store.schema import migrate
@@ -38,12 +39,30 @@ PAGES = (
     "/lots?lot=4711",
     "/guidance?kind=scratch",
     "/alarms",
+    "/stations/press-1/commands",
 )
 pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
 
 
 def now_us() -> int:
     return time.time_ns() // 1000
+
+
+def ask(connection: Connection, state: str) -> None:
+    """Insert a command in this state."""
+    row = {
+        "station_id": 1,
+        "kind": "mark",
+        "action": '{"kind":"mark","part_id":7,"mark":"escape","note":"a shadow"}',
+        "journal": "0" * 32,
+        "run": "a" * 16,
+        "expires_us": now_us() + 3_600_000_000,
+        "state": state,
+        "answer": "the part is not in the journal" if state in ("refused", "failed") else "",
+        "asked_by": "ada",
+        "asked_us": now_us(),
+    }
+    connection.execute(commands.insert().values(row))
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +88,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
     kept = KeptStatement("Ulm/press", "m-1", "begin", "4712", "", "refused", reason, None, now_us())
     with opened.write() as connection:
         keep_statement(connection, kept)
+        for state in ("waiting", "signed", "accepted", "refused", "done", "failed", "withdrawn"):
+            ask(connection, state)
     yield opened
     opened.close()
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from bench.postgresql import PostgresqlServer
 from central.config.sections import DatabaseConfig, RetentionConfig
 from central.store import tables
+from central.store.command_tables import commands
 from central.store.database import Database, StoreError, is_temporary
 from central.store.retention import Maintenance
 from central.store.schema import check_schema, migrate
@@ -120,6 +121,20 @@ def test_old_rows_are_removed_table_by_table(database: Database, writer: BatchWr
     assert count(database, tables.gaps) <= 2
     # A repeat of a removed event is still known.
     assert writer.write([message(2)]).counts["unproven"] == 1
+
+
+def test_commands_are_kept_for_some_time_after_their_expiry(database: Database) -> None:
+    at_us = now_us()
+    with database.write() as connection:
+        for days in (4, 2, -1):
+            row = {"station_id": 1, "kind": "mark", "action": "{}", "journal": "", "run": ""}
+            rest = {"state": "done", "asked_by": "ada", "asked_us": 0}
+            expires_us = at_us - days * DAY_US
+            connection.execute(commands.insert().values(**row, **rest, expires_us=expires_us))
+    _steps(database, _retention(reports_days=3), at_us)
+    assert sorted(rows(database, commands, "id")) == [(2,), (3,)]
+    _steps(database, _retention(reports_days=0), at_us + 3000 * DAY_US)
+    assert count(database, commands) == 2
 
 
 def test_zero_days_keep_rows_for_ever(database: Database, writer: BatchWriter) -> None:

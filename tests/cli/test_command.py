@@ -50,7 +50,7 @@ OPTIONS = [
 
 def test_help_names_every_command(outfeed: Outfeed) -> None:
     names = [path for path in COMMANDS if " " not in path]
-    assert len(names) == 16
+    assert len(names) == 19
     result = outfeed("--help")
     assert result.status == 0
     for name in names:
@@ -163,7 +163,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     optional |= {"path", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
     optional |= {"precision", "threads", "providers", "keys", "operator_keys", "loop"}
     optional |= {"record", "accept"}
-    optional |= {"parts_per_month", "uplink.state_dir"}
+    optional |= {"parts_per_month", "uplink.state_dir", "people", "page.state_dir"}
     optional |= {f"{key}_{unit}" for key in ("travel", "min_spacing") for unit in ("ms", "counts")}
     optional |= {
         f"{key}_{unit}" for key in ("to_ejector", "tolerance") for unit in ("ms", "counts")
@@ -179,7 +179,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
             assert both == set(type(section).model_fields), name
             for key, inner in type(section).model_fields.items():
                 if not {key, f"{name}.{key}"} & optional and not inner.is_required():
-                    is_list = key in ("colour_gains", "measures")
+                    is_list = key in ("colour_gains", "measures", "shifts")
                     default = list(inner.default) if is_list else inner.default
                     assert both_of(by_time, by_counts, name)[key] == default, f"{name}.{key}"
         # A section with kinds is one for each of them, with the keys that it has.

@@ -154,7 +154,7 @@ def test_it_listens_on_this_machine_only_or_where_it_is_asked_to(
     assert outfeed("label", root, "--listen", "[::1]:0").status == 0
     assert served[1][1].startswith("::1:")
     # The tests may not ask the kernel for the way to another machine.
-    monkeypatch.setattr("edge.labelling.server._reachable_host", lambda: "192.168.7.7")
+    monkeypatch.setattr("edge.web.server._reachable_host", lambda: "192.168.7.7")
     result = outfeed("label", root, "--listen", "0.0.0.0:0")
     assert served[2][1].startswith("0.0.0.0:")
     assert "open http://192.168.7.7:" in result.out
@@ -252,7 +252,7 @@ def test_another_machine_is_served_with_a_warning_or_by_tls(
     outfeed: Outfeed, tmp_path: Path, served: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = images(tmp_path / "d", 2)
-    monkeypatch.setattr("edge.labelling.server._reachable_host", lambda: "192.168.7.7")
+    monkeypatch.setattr("edge.web.server._reachable_host", lambda: "192.168.7.7")
     result = outfeed("label", root, "--known-good", "--listen", "0.0.0.0:0")
     assert "the connection is not encrypted" in result.line
     assert "outfeed provision broker 192.168.7.7 --days 800 --out page" in result.line

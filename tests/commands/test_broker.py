@@ -239,7 +239,7 @@ class _Client:
 
 def test_a_refused_subscription_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     client: Any = _Client()
-    feed = CommandFeed(client, Topics("press-3"))
+    feed = CommandFeed(client, Topics("press-3").commands)
     feed.follow()
     feed.follow()
     assert client.number == 7
@@ -250,7 +250,7 @@ def test_a_refused_subscription_is_one_line(caplog: pytest.LogCaptureFixture) ->
     assert not caplog.records
     client.on_subscribe(client, None, 7, [refused], None)
     (line,) = caplog.records
-    assert line.message.startswith("commands_topic_refused topic=outfeed/v1/press-3/commands reas")
+    assert line.message.startswith("topic_refused topic=outfeed/v1/press-3/commands reas")
 
 
 def test_without_accepted_kinds_the_station_subscribes_to_nothing(

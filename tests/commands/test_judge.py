@@ -36,7 +36,7 @@ RULES = CommandRules(
     ("mark", "resend", "picture"),
     last_part=100,
 )
-STATE = CommandState(runs=("a1", "a0"))
+STATE = CommandState(counters={}, runs=("a1", "a0"))
 
 
 def moment(**changes: Any) -> Moment:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edge.commands import process as module
+from edge.commands import delivery as module
 from edge.commands.message import MarkAction, PictureAction, ResendAction, commands_message
 from edge.commands.process import CommandProcess
 from edge.commands.spool import (
@@ -70,7 +70,8 @@ def recorder(config: StationConfig) -> Iterator[Recorder]:
 
 def receive(config: StationConfig, payload: bytes) -> None:
     """Store a message as the uplink does, in a new process each time."""
-    MessageSpool(config.paths.received_commands).add(payload, read_orders(config.paths.orders))
+    orders = read_orders(config.paths.orders)
+    MessageSpool(config.paths.received_commands).add(payload, orders.taken if orders else 0)
 
 
 def states(recorder: Recorder) -> list[str]:
@@ -249,7 +250,6 @@ def test_refusals_of_reported_are_limited_and_counted(
     monkeypatch.setattr(module, "UNSIGNED_AT_ONCE", 3)
     monkeypatch.setattr(module, "UNSIGNED_PAUSE_S", 1e9)
     process = CommandProcess(config)
-    process._allowed = 3.0
     for _ in range(10):
         receive(config, commands_message([command(place(config), key=UNKNOWN_KEY)]))
         deliver(process, recorder, 2)
@@ -325,6 +325,8 @@ def test_a_damaged_state_takes_no_command_and_its_backup_is_used(
     good = read_state(path)
     path.write_bytes(b"{")
     assert read_state(path) == good
+    path.write_bytes(b"{}")
+    assert read_state(path) == good
     path.write_bytes(b"")
     assert read_state(path) == good
     path.unlink()
@@ -333,7 +335,7 @@ def test_a_damaged_state_takes_no_command_and_its_backup_is_used(
     path.write_bytes(b"{")
     with pytest.raises(OutfeedError, match=r"commands\.json: is damaged: .*; removing it permits"):
         CommandProcess(config).step()
-    assert read_state(config.paths.state_dir / "none.json") == CommandState()
+    assert read_state(config.paths.state_dir / "none.json") == CommandState(counters={})
 
 
 def test_a_missing_key_file_is_waited_for(
@@ -353,11 +355,11 @@ def test_a_missing_key_file_is_waited_for(
 
 def test_the_spool_keeps_the_newest_and_stores_a_message_once(config: StationConfig) -> None:
     spool = MessageSpool(config.paths.received_commands)
-    spool.add(b"first", None)
-    spool.add(b"first", None)
+    spool.add(b"first", 0)
+    spool.add(b"first", 0)
     assert len(list(config.paths.received_commands.iterdir())) == 1
     for number in range(MAX_MESSAGES + 3):
-        spool.add(b"%d" % number, None)
+        spool.add(b"%d" % number, 0)
     names = sorted(each.name for each in config.paths.received_commands.iterdir())
     assert len(names) == MAX_MESSAGES
     assert names[-1] == f"{MAX_MESSAGES + 4:010d}.msg"
@@ -377,7 +379,7 @@ def test_a_link_in_the_folder_of_the_uplink_is_not_read(
 
 
 def test_the_state_file_has_bounds(config: StationConfig) -> None:
-    state = CommandState()
+    state = CommandState(counters={})
     for number in range(400):
         state = state.with_run(f"{number:x}").with_decided(f"{number:032x}")
     write_state(config.paths.commands, state)

@@ -78,6 +78,9 @@ MAY_BE_TINY = {
     "ejector_eye.added",
     "journal.commit_interval_ms",
     "pictures.min_free_mb",
+    "updates.min_free_mb",
+    "updates.min_kb_per_s",
+    "updates.shadow_rejects",
     "drift.self_test_interval_s",
 }
 
@@ -148,7 +151,8 @@ def test_every_section_is_walked() -> None:
     names = {section for section, _, _ in KEYS}
     assert names == {
         *("", "camera", "line", "trust", "trigger", "engine", "encoder", "ejector_eye", "output"),
-        *("watchdog", "journal", "pictures", "drift", "uplink", "upload", "commands"),
+        *("watchdog", "journal", "pictures", "drift", "uplink", "upload", "commands", "updates"),
+        "page",
     }
     assert len(NUMERIC) > 45
 

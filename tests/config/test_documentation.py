@@ -17,7 +17,8 @@ from pydantic.fields import FieldInfo
 from edge.config.station import StationConfig
 
 # Numbers that are no quantities.
-WITHOUT_UNIT = {"camera.index", "trigger.seed", "output.realtime_priority", "uplink.port"}
+WITHOUT_UNIT = {"camera.index", "trigger.seed", "output.realtime_priority"}
+WITHOUT_UNIT |= {"uplink.port", "page.port"}
 LONGEST_SENTENCE = 30  # words
 
 

@@ -75,6 +75,11 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("upload", "timeout_s", "5", 5.0),
     ("upload", "retry_max_s", "60", 60.0),
     ("commands", "accept", "[]", ()),
+    ("page", "bind", '"::1"', "::1"),
+    ("page", "port", "9000", 9000),
+    ("page", "people", '"/etc/people.json"', Path("/etc/people.json")),
+    ("page", "shifts", '["00:00", "12:30"]', ("00:00", "12:30")),
+    ("page", "state_dir", '"/var/tmp/page"', Path("/var/tmp/page")),
 ]
 # Keys of one kind of device: section, its other lines, key, TOML value, value in the model.
 DEVICES: list[tuple[str, str, str, str, Any]] = [
@@ -131,6 +136,8 @@ DEVICES: list[tuple[str, str, str, str, Any]] = [
 ]
 # Tested in test_station.py, since they need each other.
 TOGETHER = {"state_dir", "password_file", "tls_ca", "tls_cert", "tls_key"}
+# Tested in test_page.py.
+OF_PAGE = {"tls_cert", "tls_key", "marking"}
 
 
 @pytest.fixture
@@ -157,7 +164,7 @@ def test_each_key_of_a_device_is_read(
 
 def test_no_key_is_left_out() -> None:
     tested = {(section, key) for section, key, *_ in OPTIONS}
-    tested |= {("uplink", key) for key in TOGETHER}
+    tested |= {("uplink", key) for key in TOGETHER} | {("page", key) for key in OF_PAGE}
     tested |= {(section, key) for section, _, key, *_ in DEVICES}
     tested |= {("camera", "kind"), ("camera", "path"), ("line", "budget_ms")}
     tested |= {(section, key) for section, key, *_ in [*BELT_OPTIONS, *PICTURE_OPTIONS]} | REQUIRED

@@ -47,14 +47,14 @@ def path(tmp_path: Path) -> Path:
 )
 def test_versions_are_compared_as_numbers(lower: str, higher: str) -> None:
     assert version_key(lower) < version_key(higher)
-    accepted = AcceptedVersions().after(of(higher))
+    accepted = AcceptedVersions.none().after(of(higher))
     with pytest.raises(BundleError) as caught:
         accepted.refuse_downgrade(of(lower))
     assert str(caught.value) == (
         f"is version {lower} of tiles, and {higher} has been accepted here; "
         "trust.allow_downgrade = true permits it"
     )
-    AcceptedVersions().after(of(lower)).refuse_downgrade(of(higher))
+    AcceptedVersions.none().after(of(lower)).refuse_downgrade(of(higher))
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_versions_are_compared_as_numbers(lower: str, higher: str) -> None:
 def test_versions_that_are_the_same(one: str, other: str) -> None:
     assert version_key(one) == version_key(other)
     for first, second in ((one, other), (other, one)):
-        AcceptedVersions().after(of(first)).refuse_downgrade(of(second))
+        AcceptedVersions.none().after(of(first)).refuse_downgrade(of(second))
 
 
 def test_each_name_has_its_own(path: Path) -> None:
-    accepted = AcceptedVersions().after(of("3")).after(of("1", "other"))
+    accepted = AcceptedVersions.none().after(of("3")).after(of("1", "other"))
     accepted.refuse_downgrade(of("1", "other"))
     accepted.refuse_downgrade(of("0.1", "new"))
     with pytest.raises(BundleError, match="is version 2 of tiles"):
@@ -75,14 +75,14 @@ def test_each_name_has_its_own(path: Path) -> None:
 
 
 def test_the_highest_stays(path: Path) -> None:
-    accepted = AcceptedVersions().after(of("3")).after(of("2")).after(of("3.0"))
+    accepted = AcceptedVersions.none().after(of("3")).after(of("2")).after(of("3.0"))
     assert accepted.highest == {"tiles": "3"}
 
 
 def test_it_comes_back_as_it_was_written(path: Path) -> None:
-    assert read_accepted(path) == AcceptedVersions()
+    assert read_accepted(path) == AcceptedVersions.none()
     assert not path.parent.exists()
-    accepted = AcceptedVersions().after(of("1.2+a")).after(of("2", "other"))
+    accepted = AcceptedVersions.none().after(of("1.2+a")).after(of("2", "other"))
     write_accepted(path, accepted)
     assert read_accepted(path) == accepted
     write_accepted(path, accepted.after(of("9")))
@@ -91,7 +91,7 @@ def test_it_comes_back_as_it_was_written(path: Path) -> None:
 
 
 def test_a_damaged_file_is_not_taken_for_an_empty_one(path: Path) -> None:
-    write_accepted(path, AcceptedVersions().after(of("1.2")))
+    write_accepted(path, AcceptedVersions.none().after(of("1.2")))
     whole = path.read_bytes()
     for size in range(len(whole) - 1):  # without the last line break it is still whole
         path.write_bytes(whole[:size])
@@ -104,10 +104,21 @@ def test_a_damaged_file_is_not_taken_for_an_empty_one(path: Path) -> None:
     [
         (b"[]", "is damaged: key '(file)': input should be an object"),
         (b'{"format": 2}', "is damaged: key 'format': input should be 1, found 2"),
-        (b'{"highest": {"tiles": "v1"}}', "is damaged: key 'highest.tiles': string should match"),
-        (b'{"highest": {"../x": "1"}}', "is damaged: key 'highest.../x.[key]': string should"),
-        (b'{"highest": {"tiles": 1}}', "is damaged: key 'highest.tiles': input should be a valid"),
-        (b'{"lowest": {}}', "is damaged: unknown key 'lowest'"),
+        (
+            b'{"format": 1, "highest": {"tiles": "v1"}}',
+            "is damaged: key 'highest.tiles': string should",
+        ),
+        (
+            b'{"format": 1, "highest": {"../x": "1"}}',
+            "is damaged: key 'highest.../x.[key]': string should",
+        ),
+        (
+            b'{"format": 1, "highest": {"tiles": 1}}',
+            "is damaged: key 'highest.tiles': input should",
+        ),
+        (b"{}", "is damaged: key 'format' is missing"),
+        (b'{"format": 1}', "is damaged: key 'highest' is missing"),
+        (b'{"format": 1, "highest": {}, "lowest": {}}', "is damaged: unknown key 'lowest'"),
         (b"\0" * 50, "is damaged: key '(file)': invalid JSON"),
         (b" " * 2_000_000, "is larger than 1048576 bytes; removing it permits"),
     ],
@@ -128,7 +139,7 @@ def test_a_file_that_cannot_be_read(path: Path) -> None:
 def test_a_write_that_fails_leaves_what_was_there(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = AcceptedVersions().after(of("1"))
+    before = AcceptedVersions.none().after(of("1"))
     write_accepted(path, before)
 
     def full(_: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge.bundle import MANIFEST, Bundle, pack, parse_bundle
@@ -225,6 +225,7 @@ def test_any_golden_picture(steps: list[tuple[str, int, int, bytes]]) -> None:
 
 
 @MANY
+@example(b"{}")
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=100).map(str.encode)))
 def test_any_key_and_state_file(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "file"

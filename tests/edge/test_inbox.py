@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from edge.errors import InboxError
-from edge.inbox import MAX_WAITING, Inbox, Mark, new_mark
+from edge.inbox import (
+    MAX_PAGE_MARKS,
+    MAX_WAITING,
+    Inbox,
+    Mark,
+    PageMarks,
+    StationAnswer,
+    new_mark,
+)
 
 
 def mark(number: int) -> Mark:
@@ -102,3 +110,54 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(InboxError, match="inbox: cannot be written: "):
         Inbox(tmp_path / "inbox").post(mark(1))
     assert Inbox(tmp_path / "inbox").waiting() == []
+
+
+def test_marks_of_the_page_are_read_and_left_where_they_are(tmp_path: Path) -> None:
+    written, read = Inbox(tmp_path / "marks"), PageMarks(tmp_path / "marks")
+    assert read.waiting() == []  # the page has made no folder yet
+    marks = [mark(number) for number in (1, 2)]
+    for each in marks:
+        written.post(each)
+    assert read.waiting() == marks
+    read.remove(marks[0])
+    assert read.waiting() == marks[1:]
+    assert len(list((tmp_path / "marks").iterdir())) == 2
+    # The page removes the file when the journal has the mark. The name can be used again.
+    written.remove(marks[0])
+    assert read.waiting() == marks[1:]
+    # At the next start of the station the mark that is still there is taken again, with its id.
+    assert PageMarks(tmp_path / "marks").waiting() == marks[1:]
+
+
+def test_the_page_can_leave_neither_answers_nor_marks_that_change_verdicts(tmp_path: Path) -> None:
+    written, read = Inbox(tmp_path), PageMarks(tmp_path)
+    answer = StationAnswer("0" * 32, "mark", "done", "", "", 1, 0, "2026-01-31T00:00:00Z")
+    written.post(answer)
+    written.post(new_mark(5, "self-test", ""))
+    (tmp_path / "x.json").write_text("{}")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "link.json").symlink_to("/etc/passwd")
+    assert read.waiting() == []
+    assert len(list(tmp_path.iterdir())) == 5  # nothing of another user is removed
+    good = new_mark(6, "look", "ada")
+    written.post(good)
+    assert read.waiting() == [good]
+
+
+def test_the_page_leaves_a_limited_number_of_marks(tmp_path: Path) -> None:
+    now_s = [0.0]
+    written, read = Inbox(tmp_path), PageMarks(tmp_path, lambda: now_s[0])
+    taken = 0
+    for number in range(1, 301):
+        written.post(mark(number))
+        for each in read.waiting():
+            read.remove(each)
+            written.remove(each)
+            taken += 1
+    assert taken == MAX_PAGE_MARKS
+    now_s[0] = 3601.0
+    assert len(read.waiting()) == 4
+    for number in range(5_000):  # a hostile page; its names are never all held
+        (tmp_path / f"{number}.json").touch()
+    assert len(read.waiting()) <= 4
+    assert len(read._stuck) <= 1024

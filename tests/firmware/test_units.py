@@ -34,7 +34,14 @@ def values(unit: Path) -> dict[str, list[str]]:
 
 
 def test_the_units_are_these() -> None:
-    names = [FIRST_BOOT, "outfeed-station", "outfeed-uplink", "outfeed-upload"]
+    names = [
+        FIRST_BOOT,
+        "outfeed-page",
+        "outfeed-station",
+        "outfeed-updater",
+        "outfeed-uplink",
+        "outfeed-upload",
+    ]
     assert [unit.stem for unit in UNITS] == names
 
 
@@ -90,7 +97,9 @@ def test_the_exposure_is_below_two(unit: Path) -> None:
 
 def test_nothing_runs_as_root_and_all_tell_systemd_how_they_are() -> None:
     users = {
+        "outfeed-page": "outfeed-page",
         "outfeed-station": "outfeed",
+        "outfeed-updater": "outfeed-updater",
         "outfeed-uplink": "outfeed-uplink",
         "outfeed-upload": "outfeed-uplink",
     }
@@ -140,6 +149,14 @@ def test_the_uplink_reaches_its_watchdog_after_the_slowest_connection() -> None:
     assert float(said["WatchdogSec"][0]) > 30 + 3 * 5.0  # resolver; connect_timeout_s, three steps
 
 
+def test_the_page_has_the_lowest_priority_of_all() -> None:
+    said = values(FIRMWARE / "systemd/outfeed-page.service")
+    assert (said["Nice"], said["CPUWeight"]) == (["19"], ["1"])
+    assert said["IOSchedulingClass"] == ["idle"]
+    assert said["OOMScoreAdjust"] == ["1000"]
+    assert float(said["WatchdogSec"][0]) > 2 * 60  # the limit of a turn in edge/station_page/run.py
+
+
 def test_the_upload_reaches_its_watchdog_after_the_slowest_request() -> None:
     said = values(FIRMWARE / "systemd/outfeed-upload.service")
     # A request, its second try, and the pause for its bytes at the lowest rate.
@@ -179,6 +196,8 @@ def test_users_and_folders_can_be_made(tool: str, file: str, tmp_path: Path) -> 
     assert own is not None
     uplink = rf"^outfeed-uplink:x:\d+:{own[1]}:Outfeed uplink:/var/lib/outfeed-uplink:"
     assert re.search(uplink, passwd, re.M)
+    page = rf"^outfeed-page:x:\d+:{own[1]}:Outfeed page:/var/lib/outfeed-page:"
+    assert re.search(page, passwd, re.M)
     assert re.search(r"^gpio:x:\d+:outfeed$", groups, re.M)
     assert re.search(r"^video:x:\d+:outfeed$", groups, re.M)
     if tool == "systemd-tmpfiles":
@@ -189,8 +208,9 @@ def test_users_and_folders_can_be_made(tool: str, file: str, tmp_path: Path) -> 
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        for name in ("etc/outfeed", "var/lib/outfeed", "var/lib/outfeed-uplink"):
-            assert (tmp_path / name).stat().st_mode & 0o777 == 0o750
+        for name in ("outfeed", "outfeed-uplink", "outfeed-page"):
+            assert (tmp_path / "var/lib" / name).stat().st_mode & 0o777 == 0o750
+        assert (tmp_path / "etc/outfeed").stat().st_mode & 0o777 == 0o750
 
 
 def test_drop_ins_are_files_that_systemd_could_read() -> None:

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from edge.errors import OutfeedError, UsageError
-from edge.labelling.server import Address, open_socket, page_address
-from edge.labelling.tls import PageCertificate, read_page_certificate
 from edge.provision import make_authority, make_broker, read_file
+from edge.web.certificate import PageCertificate, read_page_certificate
+from edge.web.server import Address, open_socket, page_address
 from tests.support.label_browser import at_the_page
 from tests.support.label_pages import label_page, unlabelled
 
@@ -90,7 +90,7 @@ def test_the_printed_address_has_a_name_of_the_certificate(
 ) -> None:
     own = certificate(plant)
     with open_socket(Address("127.0.0.1", 0)) as one, open_socket(Address("0.0.0.0", 0)) as every:
-        monkeypatch.setattr("edge.labelling.server._reachable_host", lambda: "192.168.7.7")
+        monkeypatch.setattr("edge.web.server._reachable_host", lambda: "192.168.7.7")
         assert page_address(one, "x", own).startswith("https://127.0.0.1:")
         assert page_address(every, "x", own).startswith("https://labels.example:")
         assert page_address(every, "x").startswith("http://192.168.7.7:")

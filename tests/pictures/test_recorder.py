@@ -232,7 +232,7 @@ def test_a_mark_stores_the_picture_that_is_still_in_memory(
     make: Make, writer: FakeImageWriter, tmp_path
 ) -> None:
     inbox, journal = Inbox(tmp_path), Journal()
-    recorder = make(inbox=inbox, on_mark=journal.put)
+    recorder = make(inboxes=(inbox,), on_mark=journal.put)
     part(recorder, 1, P)
     part(recorder, 2, R)
     for number, kind in ((1, "escape"), (2, "false-reject"), (77, "look")):
@@ -260,7 +260,7 @@ def test_a_mark_stores_the_picture_that_is_still_in_memory(
 
 def test_a_mark_that_the_journal_cannot_accept_is_tried_again(make: Make, tmp_path) -> None:
     inbox, journal = Inbox(tmp_path), Journal(full=2)
-    make(inbox=inbox, on_mark=journal.put)
+    make(inboxes=(inbox,), on_mark=journal.put)
     inbox.post(new_mark(5, "look", ""))
     journal.wait(1)
     assert journal.accepted == [(5, "look", None)]

@@ -74,7 +74,7 @@ def pictures(folder: Path) -> StationHarness:
         writer=FakeImageWriter(),
         rules=rules,
         max_waiting_bytes=1 << 20,
-        inbox=BrokenInbox(),
+        inboxes=(BrokenInbox(),),
     )
     return StationHarness(10**9, pictures=keeper)
 

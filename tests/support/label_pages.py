@@ -27,8 +27,8 @@ from edge.labelling.app import make_app
 from edge.labelling.guard import Access
 from edge.labelling.proposals import Proposer
 from edge.labelling.rescan import FolderWatch
-from edge.labelling.server import Address, open_socket, page_address, serve
-from edge.labelling.tls import PageCertificate
+from edge.web.certificate import PageCertificate
+from edge.web.server import Address, open_socket, page_address, serve
 
 SESSION, OTHER = "a" * 32, "b" * 32
 SIZE = (60, 80)  # height, width

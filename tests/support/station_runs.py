@@ -13,7 +13,7 @@ from edge.journal.reader import JournalReader
 
 def events(folder: Path) -> list[Any]:
     with JournalReader(folder / "state/journal.sqlite") as reader:
-        return [parse_payload(stored.payload)[1] for stored in reader.read(None, 10_000)]
+        return [parse_payload(stored.payload)[1] for stored in reader.read(None, 100_000)]
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

@@ -21,7 +21,7 @@ from tests.uplink.central import Central, running
 
 
 def _paths(folder: Path) -> StatePaths:
-    return StatePaths(folder, folder / "uplink")
+    return StatePaths(folder, folder / "uplink", folder / "page", folder / "updater")
 
 
 def test_certificates_and_disks_are_stated(tmp_path: Path) -> None:

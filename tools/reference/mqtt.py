@@ -18,11 +18,13 @@ from edge.events.committed import CommittedStatement
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
 from edge.events.identity import EventIdentity, wire_schema
 from edge.events.payload import DEFAULT_PREFIX, Topics
+from edge.events.update import UpdateEvent
+from edge.updates.desired import DesiredBody, SignedDesired
 from tools.reference.markdown import generated, table, type_text
 
 _LOT_TOPICS = LotTopics(DEFAULT_PREFIX)
 _INTRODUCTION = """\
-Each station publishes on two topics, and reads two others. The same description for programs, as
+Each station publishes on two topics, and reads three others. The same description for programs, as
 an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 
 | topic | content | QoS | retained |
@@ -31,6 +33,7 @@ an AsyncAPI 3.0 document, is [asyncapi.yaml](asyncapi.yaml).
 | `{status}` | online or offline; the last will is offline | 1 | yes |
 | `{committed}` | from a central system: the events that its database has | 1 | yes |
 | `{commands}` | to the station: commands that operators have signed | 1 | yes |
+| `{desired}` | to the station: the bundle that it is to run, signed by operators | 1 | yes |
 
 A line controller publishes on one topic and reads another one (see below).
 
@@ -126,9 +129,32 @@ Neither the broker nor the publisher is trusted: the station itself checks each 
 - **Size.** A message has at most 48 KiB and 16 commands. A broker with MQTT 5 drops one above
   68 KiB before the station.
 - **Kinds.** `mark`, `resend` and `picture`. No kind sets an output, a threshold, a rule or the
-  configuration. `desired` is reserved for a desired state in a later version.
+  configuration.
 
 See [send commands to stations](../how-to/central-commands.md).
+
+## The desired state
+
+A station with `updates.server` in station.toml reads `{desired_type}` on its topic of the desired
+state. It names the bundle that the station is to run, or asks it to stay with the accepted one.
+Neither the broker, the publisher nor the server of bundles is trusted.
+
+- **Text.** The key `body` is the signed text: the JSON of a `{desired_body}`, at most 4,096
+  characters. It has no unknown keys.
+- **Signatures.** One to four, each Ed25519 (RFC 8032) over the bytes `outfeed desired 1`, a line
+  feed, and the text in UTF-8. `updates.signers` of the keys in `trust.operator_keys` have to be
+  among them.
+- **Id.** The first 32 hexadecimal digits of the SHA-256 over `outfeed desired 1`, a line feed, and
+  the text.
+- **Order.** `revision` is the time of the signature. A station refuses one that is not above the
+  latest it has followed, over all keys, and one more than 5 min in the future.
+- **Repeats.** The same text again changes nothing. An empty message changes nothing either.
+- **Server.** `GET /bundles/v1/FILE`, over HTTPS with certificates of both sides, and with ranges
+  (RFC 9110, section 14). Redirects are not followed.
+- **States.** Each change is a `{update}` event. An update is complete only with the state
+  `accepted`. Refusals of messages that no operator signed are limited as for commands.
+
+See [update bundles over the network](../how-to/update-bundles.md).
 
 ## In Python
 
@@ -146,6 +172,10 @@ def page() -> str:
         status=topics.status,
         committed=topics.committed("<journal>"),
         commands=topics.commands,
+        desired=topics.desired,
+        desired_type=_type_name(SignedDesired),
+        desired_body=_type_name(DesiredBody),
+        update=_type_name(UpdateEvent),
         commands_type=_type_name(CommandsMessage),
         body_type=_type_name(CommandBody),
         answer=_type_name(CommandEvent),
@@ -207,6 +237,11 @@ def asyncapi() -> str:
                 journal="UUID of a journal of the station.",
             ),
             **_line_channels(),
+            "desired": _channel(
+                topics.desired,
+                "The bundle that the station is to run, signed by operators, retained.",
+                ["SignedDesired"],
+            ),
             "commands": _channel(
                 topics.commands,
                 "Commands that operators have signed, retained.",
@@ -219,6 +254,7 @@ def asyncapi() -> str:
             "receiveCommitted": _operation("committed", retain=True, action="receive"),
             "sendLots": _operation("lots", retain=False),
             "receiveLotAnswers": _operation("lotAnswers", retain=False, action="receive"),
+            "receiveDesired": _operation("desired", retain=True, action="receive"),
             "receiveCommands": _operation("commands", retain=True, action="receive"),
         },
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
@@ -234,9 +270,9 @@ def journalled_events() -> tuple[type[BaseModel], ...]:
 
 
 def all_events() -> tuple[type[BaseModel], ...]:
-    """Return the models of all payloads: events, status, statement, commands with their text, and
-    those about lots."""
-    others = (CommandsMessage, CommandBody, LotStatement, LotAnswer)
+    """Return the models of all payloads: events, status, statement, commands and desired
+    state with their texts, and those about lots."""
+    others = (CommandsMessage, CommandBody, SignedDesired, DesiredBody, LotStatement, LotAnswer)
     return (*journalled_events(), StatusEvent, CommittedStatement, *others)
 
 

@@ -1,4 +1,4 @@
-"""The server of the label page: its address, its socket and its end."""
+"""The server of a local page: its address, its socket and its end."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from edge.errors import OutfeedError, UsageError
-from edge.labelling.tls import PageCertificate
+from edge.web.certificate import PageCertificate
 
 _SHUTDOWN_S = 3
 _MOST_CONNECTIONS = 100
@@ -45,8 +46,11 @@ def parse_address(text: str) -> Address:
     return Address(bare, int(port))
 
 
-def open_socket(address: Address) -> socket.socket:
-    """Return a socket that listens there. Raises OutfeedError, for instance for a port in use."""
+def open_socket(address: Address, option: str = "--listen") -> socket.socket:
+    """Return a socket that listens there. option: the option or key that names the address.
+
+    Raises OutfeedError, for instance for a port in use.
+    """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         return socket.create_server((address.host, address.port), family=family)
@@ -54,22 +58,23 @@ def open_socket(address: Address) -> socket.socket:
         # The text of the exception names the address once more.
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OutfeedError(
-            f"--listen {_shown(address.host)}:{address.port}: cannot be used: {reason}"
+            f"{option} {_shown(address.host)}:{address.port}: cannot be used: {reason}"
         ) from error
 
 
 def page_address(
-    listening: socket.socket, code: str, certificate: PageCertificate | None = None
+    listening: socket.socket, code: str = "", certificate: PageCertificate | None = None
 ) -> str:
-    """Return the address to open, with the code. With a certificate its host is one of its names,
-    where it has any: a browser refuses other ones."""
+    """Return the address to open, with the code if there is one. With a certificate its host is one
+    of its names, where it has any: a browser refuses other ones."""
     host, port = listening.getsockname()[:2]
     if ipaddress.ip_address(host).is_unspecified:
         host = _reachable_host()
     if certificate is not None and certificate.names and host not in certificate.names:
         host = certificate.names[0]
     scheme = "http" if certificate is None else "https"
-    return f"{scheme}://{_shown(host)}:{port}/?code={code}"
+    query = f"?code={code}" if code else ""
+    return f"{scheme}://{_shown(host)}:{port}/{query}"
 
 
 def is_open_to_others(listening: socket.socket) -> bool:
@@ -95,8 +100,11 @@ def serve(
     stop: threading.Event | None = None,
     *,
     certificate: PageCertificate | None = None,
+    lifespan: Literal["on", "off"] = "off",
 ) -> None:
     """Serve until SIGINT or SIGTERM, or until ``stop`` is set; by TLS with a certificate. Blocks.
+
+    lifespan: "on" where the application has something to do at start and end.
 
     The signals are handled where this runs in the main thread. Requests that run are finished, for
     up to 3 s.
@@ -106,7 +114,7 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        lifespan="off",
+        lifespan=lifespan,
         ws="none",
         loop="asyncio",
         http="h11",

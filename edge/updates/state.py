@@ -1,0 +1,118 @@
+"""The memory of a station about desired states: the highest revision, and the trial under way.
+
+It is one file with a backup. It is written before a decision has an effect, so that a kill at any
+moment neither loses nor repeats one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.bounded_reads import was_emptied
+from edge.errors import OutfeedError
+from edge.events.committed import MAX_SEQUENCE
+from edge.files import backup_path, read_regular_file, write_with_backup
+from edge.update_notes import TrialFigures, UpdateNote
+from edge.updates.desired import MAX_MESSAGE_BYTES, DesiredBody
+from edge.validation_messages import describe
+
+MAX_OUTBOX = 64
+"""State changes that wait for the journal. With more, no further message is read."""
+
+_MAX_BYTES = 1 << 20
+_Number = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
+_Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+Phase = Literal["downloading", "checking", "shadow", "probation", "accepting", "returning"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Trial(_Record):
+    """A bundle on its way to be accepted.
+
+    began_s: begin of the phase, seconds since 1970. figures: those of the shadow so far; after it,
+    its result. probation: figures of the probation so far. token: the process of the station in
+    which the probation began. switches: how often the station has switched to the bundle.
+    """
+
+    desired_id: _Id
+    body: DesiredBody
+    phase: Phase
+    began_s: float
+    figures: TrialFigures = TrialFigures()
+    probation: TrialFigures = TrialFigures()
+    token: str = ""
+    switches: _Number = 0
+
+
+class UpdateState(_Record):
+    """The content of the file. A file without ``revision`` is damaged: it stops replays.
+
+    taken: number of the last message that was read. latest: id of the latest valid desired state.
+    later: a message whose revision is in the future of this station's clock.
+    """
+
+    format: Literal[1] = 1
+    taken: _Number = 0
+    revision: _Number
+    latest: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
+    latest_body: DesiredBody | None = None
+    trial: Trial | None = None
+    later: Annotated[str, Field(max_length=MAX_MESSAGE_BYTES)] = ""
+    outbox: tuple[UpdateNote, ...] = ()
+    last: UpdateNote | None = None
+
+    def with_notes(self, *notes: UpdateNote) -> UpdateState:
+        """Return the state with further changes for the journal."""
+        if not notes:
+            return self
+        return self.model_copy(update={"outbox": (*self.outbox, *notes), "last": notes[-1]})
+
+    def with_refusal(self, note: UpdateNote) -> UpdateState:
+        """Return the state with the refusal of a message, which is no step of a trial."""
+        return self.model_copy(update={"outbox": (*self.outbox, note)})
+
+    def with_trial(self, trial: Trial | None) -> UpdateState:
+        """Return the state with this trial."""
+        return self.model_copy(update={"trial": trial})
+
+
+def read_state(path: Path) -> UpdateState:
+    """Return the state; a new one where there is no file. Blocks.
+
+    The backup is used where the file is missing, emptied or damaged. Raises OutfeedError with one
+    line if neither can be read: without its revision, an old desired state could be replayed.
+    """
+    faults: list[str] = []
+    for each in (path, backup_path(path)):
+        try:
+            data = read_regular_file(each, _MAX_BYTES)
+            if len(data) > _MAX_BYTES:
+                faults.append(f"{each}: is larger than {_MAX_BYTES} bytes")
+            elif was_emptied(each):
+                faults.append(f"{each}: was emptied, as by a power cut")
+            else:
+                return UpdateState.model_validate_json(data)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            faults.append(f"{each}: cannot be read: {error.strerror}")
+        except ValidationError as error:
+            faults.append(f"{each}: is damaged: {describe(error)}")
+    if faults:
+        raise OutfeedError(f"{faults[0]}; removing it permits earlier desired states again")
+    return UpdateState(revision=0)
+
+
+def write_state(path: Path, state: UpdateState) -> None:
+    """Replace the backup and the file. Blocks for four fsyncs. Raises OutfeedError."""
+    try:
+        write_with_backup(path, state.model_dump_json())
+    except OSError as error:
+        raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error

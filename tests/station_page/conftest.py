@@ -1,0 +1,5 @@
+"""Fixtures of the station page's tests."""
+
+from tests.support.chromium import chromium
+
+__all__ = ["chromium"]
