@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,9 @@ def unit(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> Iterator[Mac
     own.write("/etc/systemd/system/outfeed-test.target", TARGET)
     for number in ("1.0", "2.0"):
         package = station_package(site, "all", number)
+        # Two versions differ by their content.
+        texts = {**package.texts, "/opt/outfeed/package/lib/number": number}
+        package = replace(package, texts=texts)
         own.copy(f"/root/{number}.deb", build_package(package, folder, 1_700_000_000))
     for name in (STATION, UPLINK):
         own.write(f"/etc/systemd/system/{name}.service.d/slow.conf", SLOW)
