@@ -13,7 +13,8 @@ _log = getLogger(__name__)
 _LEDS = ("ACT", "led0")
 """The green LED of a Raspberry Pi, by its names in newer and in older kernels."""
 
-_ISSUE = "run/issue.d/outfeed.issue"
+# /etc/issue.d has a link to it: agetty reads /run/issue.d only where /etc/issue is missing.
+_ISSUE = "run/outfeed.issue"
 _SAVED = "run/outfeed-led"
 
 

@@ -55,7 +55,7 @@ class Unit:
 
     @property
     def issue(self) -> str:
-        return (self.root / "run/issue.d/outfeed.issue").read_text()
+        return (self.root / "run/outfeed.issue").read_text()
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_a_real_file_system_is_mounted_changed_and_left(
 
 def test_a_board_without_led_or_console_is_no_error(tmp_path: Path) -> None:
     show(UnitState.NO_IDENTITY, ["a \\ b"], tmp_path)
-    assert (tmp_path / "run/issue.d/outfeed.issue").read_text() == "a \\\\ b\n\n"
+    assert (tmp_path / "run/outfeed.issue").read_text() == "a \\\\ b\n\n"
     show(UnitState.READY, ["c"], tmp_path)
 
 

@@ -76,7 +76,11 @@ def station_package(site: Path, architecture: str, version: str | None = None) -
             f"{_HOME}/bin/python": _START.format(""),
             f"{_DOC}/changelog.gz": (_ROOT / "CHANGELOG.md").read_text(),
         },
-        links={"/usr/bin/outfeed": f"{_HOME}/bin/outfeed"},
+        links={
+            "/usr/bin/outfeed": f"{_HOME}/bin/outfeed",
+            # The state of the unit above the login prompt (edge/first_boot/display.py).
+            "/etc/issue.d/outfeed.issue": "/run/outfeed.issue",
+        },
         conffiles=(_CHRONY,),
         scripts={each.name: each.read_text() for each in sorted(_SCRIPTS.iterdir())},
         bytecode=(f"{_HOME}/package/lib", f"{_HOME}/package/site"),
