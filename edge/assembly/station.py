@@ -13,7 +13,12 @@ from edge.assembly.belt import belt_plan, count_tracking, ejector_eye, true_trav
 from edge.assembly.camera import freshness_rules, make_live_camera
 from edge.assembly.monitor import make_monitor
 from edge.assembly.pictures import make_picture_recorder, picture_origin
-from edge.assembly.uplink_process import CommandsProcess, TrialProcess, UplinkProcess
+from edge.assembly.uplink_process import (
+    ChildProcess,
+    CommandsProcess,
+    TrialProcess,
+    UplinkProcess,
+)
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
@@ -318,6 +323,15 @@ def make_commands(
 ) -> CommandsProcess | None:
     """Return the child process for signed commands; None where the station takes none."""
     return CommandsProcess(config_path, log=log) if config.commands.accept else None
+
+
+def make_children(
+    config_path: Path, config: StationConfig, trial: BundleTrial | None
+) -> list[ChildProcess]:
+    """Return the child processes that the configuration asks for, beside the rejector."""
+    uplink = make_uplink(config_path, config) if config.uplink.start else None
+    others = make_commands(config_path, config), make_trial_process(config_path, trial)
+    return [each for each in (uplink, *others) if each is not None]
 
 
 def make_trial(config: StationConfig, *, clock: Clock) -> BundleTrial | None:

@@ -11,7 +11,7 @@ from edge.errors import OutfeedError, UsageError
 from edge.files import write_durably
 from edge.update_notes import TrialFigures, UpdateNote
 from edge.updates.files import Progress, read_progress
-from edge.updates.state import Trial, read_state
+from edge.updates.state import TrialState, read_state
 
 
 class BundleStatus(BaseModel):
@@ -22,7 +22,7 @@ class BundleStatus(BaseModel):
 
     revision: int
     accepted: ActiveBundle | None
-    trial: Trial | None
+    trial: TrialState | None
     download: Progress | None
     last: UpdateNote | None
 

@@ -15,7 +15,7 @@ def page(config: ConfigOption) -> None:
 
     It shows the state of the station, the parts and rejects of the shift, the last rejected parts
     with picture, outline and guidance, and faults. The section [page] of station.toml has its
-    address. By default only a browser on this machine can open it, and nobody can mark parts.
+    address. By default only a browser on this machine can open it, and it accepts no marks.
 
     The page is a process of its own with a low priority. It reads the journal and the picture
     store, and nothing waits for it. Under systemd it reports when it is ready, and sends

@@ -28,13 +28,11 @@ def run(config: ConfigOption) -> None:
     from edge.assembly.station import (
         load_bundle,
         make_camera,
-        make_commands,
+        make_children,
         make_rejector,
         make_station,
         make_trial,
-        make_trial_process,
         make_trigger,
-        make_uplink,
     )
     from edge.cli.run_summary import summary_tables
     from edge.clock import MonotonicClock
@@ -65,9 +63,7 @@ def run(config: ConfigOption) -> None:
             notifier=notifier,
             trial=NO_TRIAL if trial is None else trial,
         )
-        uplink = make_uplink(config, settings) if settings.uplink.start else None
-        others = make_commands(config, settings), make_trial_process(config, trial)
-        children = [each for each in (uplink, *others) if each is not None]
+        children = make_children(config, settings, trial)
         # Last, so that an error of the configuration is the only line.
         warn_undriven(settings, loaded.bundle)
         with stop_signals(station.stop):

@@ -18,7 +18,7 @@ class PageConfig(ConfigSection):
     """The page of the station, which `outfeed page` serves.
 
     It is a process of its own that nothing waits for. It reads the journal and the picture store.
-    By default only this machine reaches it, and nobody can mark parts.
+    By default only this machine reaches it, and it accepts no marks.
     """
 
     bind: str = Field(

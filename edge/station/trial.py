@@ -22,18 +22,18 @@ from edge.updates.channel import (
     Accepted,
     Channel,
     ChannelClosedError,
-    Figures,
     Free,
-    Hello,
     Memory,
     NotSwitched,
     Offered,
     Revert,
     Reverted,
     Shadow,
+    StationFigures,
     StationMessage,
     Switch,
     Switched,
+    TrialHello,
     TrialMessage,
 )
 from edge.updates.probation import ProbationWatch
@@ -205,7 +205,9 @@ class BundleTrial:
         self._channel = Channel(end)
         assert self._host is not None
         sha256 = "" if self._probation is None else self._probation.sha256
-        self._send(Hello(token=self._token, running=self._host.chain().bundle_id, probation=sha256))
+        self._send(
+            TrialHello(token=self._token, running=self._host.chain().bundle_id, probation=sha256)
+        )
 
     def _drop_channel(self) -> None:
         self._is_shadowing = False
@@ -321,7 +323,7 @@ class BundleTrial:
             probation.told_s = time.monotonic()
             watch = probation.watch
             self._send(
-                Figures(
+                StationFigures(
                     sha256=probation.sha256,
                     figures=watch.closed(),
                     is_complete=watch.is_complete,

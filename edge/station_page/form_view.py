@@ -10,7 +10,7 @@ _MEANINGS: dict[MarkKind, str] = {
     "escape": "escape: it passed, and it is defective",
     "false-reject": "false reject: it was ejected, and it is good",
     "true-reject": "true reject: it was ejected, and it is defective",
-    "look": "look: somebody is to look at it",
+    "look": "look: a person is to look at it",
     "self-test": "",
 }
 

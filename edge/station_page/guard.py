@@ -18,9 +18,9 @@ _OPEN_PATHS = ("/login", "/page/palette.css", "/page/page.css", "/page/icon.svg"
 
 
 class PageAccess:
-    """The access to one page. people: who may log in; None: nobody, and the page only shows.
+    """The access to one page. people: those who may log in; None: the page accepts no login.
 
-    needs_login: other machines can reach the page, so that nobody sees it without a login.
+    needs_login: other machines can reach the page, so it is shown after a login only.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class PageAccess:
         return "" if found is None else found.value
 
     def find(self, cookies: str) -> tuple[PagePerson, Session] | None:
-        """Return who is logged in; None: nobody."""
+        """Return the person who is logged in, with the session; else None."""
         secret = self.secret(cookies)
         return self.people.find(secret) if self.people is not None and secret else None
 

@@ -13,7 +13,7 @@ from edge.update_notes import TrialFigures
 from edge.update_notes import UpdateState as NoteState
 from edge.updates.channel import Accept, NotSwitched, Switch
 from edge.updates.desired import ProbationLimits
-from edge.updates.state import Trial, UpdateState
+from edge.updates.state import TrialState, UpdateState
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,9 @@ def begin_return(config: StationConfig, state: UpdateState, now_s: float) -> Upd
     if active is None or state.latest_body is None or not active.previous:
         _log.warning("revert_refused reason=there is no former bundle to go back to")
         return state
-    trial = Trial(desired_id=state.latest, body=state.latest_body, phase="returning", began_s=now_s)
+    trial = TrialState(
+        desired_id=state.latest, body=state.latest_body, phase="returning", began_s=now_s
+    )
     return state.with_trial(trial)
 
 

@@ -97,8 +97,8 @@ def _inspect(
         decision, reason = verdict.decision.value, verdict.reason[:200]
     except Exception as error:  # noqa: BLE001 - a fault of the bundle on this frame
         reason = f"{type(error).__name__}: {error}"[:200]
-    # Processor time: the other processes of the machine come first, so the time by the clock says
-    # little about the bundle.
+    # Processor time: the other processes of the machine come first, so the time by the clock is
+    # no measure of the bundle.
     spent_ms = (time.process_time_ns() - began_ns) / 1e6 / max(1, threads)
     return {"decision": decision, "ms": spent_ms, "reason": reason}
 

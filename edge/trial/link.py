@@ -10,17 +10,17 @@ from edge.updates.channel import (
     Accepted,
     Channel,
     ChannelClosedError,
-    Figures,
-    Hello,
     Memory,
     NotSwitched,
     Offered,
     Reverted,
+    StationFigures,
     Switched,
+    TrialHello,
     TrialMessage,
 )
 
-Report = Switched | NotSwitched | Figures | Reverted | Accepted
+Report = Switched | NotSwitched | StationFigures | Reverted | Accepted
 """A message of the station about a switch or a probation."""
 
 
@@ -35,7 +35,7 @@ class StationLink:
     def __init__(self, channel: Channel | None) -> None:
         """channel: None: there is no station, and nothing ever arrives."""
         self._channel = channel
-        self.hello: Hello | None = None
+        self.hello: TrialHello | None = None
         self.running = ""
         self.probation = ""
         self.frames = -1
@@ -91,7 +91,7 @@ class StationLink:
         return self._reports.popleft() if self._reports else None
 
     def drop_reports(self) -> None:
-        """Drop the reports that nobody waits for."""
+        """Drop the reports that no process waits for."""
         self._reports.clear()
 
     def forget_frames(self) -> None:
@@ -106,7 +106,7 @@ class StationLink:
         self._end()
 
     def _take(self, message: object) -> None:
-        if isinstance(message, Hello):
+        if isinstance(message, TrialHello):
             self.hello = message
             self.probation = message.probation
             self.running = message.running

@@ -17,7 +17,7 @@ from edge.trial.shadow import ShadowProcess
 from edge.update_notes import TrialFigures
 from edge.updates.channel import Free, Offered, Shadow
 from edge.updates.shadow import ShadowCount, raised
-from edge.updates.state import Trial
+from edge.updates.state import TrialState
 
 MAX_MARKED = 300
 """Marked pictures that a shadow inspects, the newest ones."""
@@ -35,7 +35,7 @@ class LiveShadow:
     """
 
     def __init__(
-        self, config: StationConfig, link: StationLink, admitted: AdmittedBundle, trial: Trial
+        self, config: StationConfig, link: StationLink, admitted: AdmittedBundle, trial: TrialState
     ) -> None:
         """Ask the station for frames."""
         assert trial.body.bundle is not None

@@ -26,7 +26,7 @@ from edge.update_notes import UpdateNote
 from edge.updates.channel import CHANNEL_VARIABLE, Channel
 from edge.updates.desired import MAX_MESSAGE_BYTES, DesiredBundle
 from edge.updates.files import Fetch, read_fetch, write_fetch
-from edge.updates.judge import Judgement, Moment, UpdateRules, judge
+from edge.updates.judge import UpdateJudgement, UpdateMoment, UpdateRules, judge
 from edge.updates.state import MAX_OUTBOX, UpdateState, read_state, write_state
 from edge.watchdog import SILENT, Notifier
 
@@ -135,7 +135,9 @@ class UpdateProcess:
             self._change(self._judged(state, later.encode()))
 
     def _judged(self, state: UpdateState, payload: bytes) -> UpdateState:
-        judged: Judgement = judge(state, self._rules(), payload, Moment(self._now_s(), utc_now()))
+        judged: UpdateJudgement = judge(
+            state, self._rules(), payload, UpdateMoment(self._now_s(), utc_now())
+        )
         refused = judged.refused
         if refused is None:
             return judged.state

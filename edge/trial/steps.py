@@ -21,10 +21,10 @@ from edge.trial.link import StationLink
 from edge.trial.live_shadow import LiveShadow
 from edge.update_notes import TrialFigures, UpdateNote
 from edge.update_notes import UpdateState as NoteState
-from edge.updates.channel import Accept, Figures, NotSwitched, Revert, Reverted, Switch
+from edge.updates.channel import Accept, NotSwitched, Revert, Reverted, StationFigures, Switch
 from edge.updates.files import read_progress, remove_others
 from edge.updates.judge import make_note
-from edge.updates.state import Phase, Trial, UpdateState
+from edge.updates.state import Phase, TrialState, UpdateState
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class TrialSteps:
         """End the shadow."""
         self._end_shadow()
 
-    def _download(self, state: UpdateState, trial: Trial) -> UpdateState:
+    def _download(self, state: UpdateState, trial: TrialState) -> UpdateState:
         if (expired := self._expired(state, trial)) is not None:
             return expired
         progress = read_progress(self._config.paths.updater_report)
@@ -122,7 +122,7 @@ class TrialSteps:
         note = self._note(trial, "downloading", "")
         return state.with_notes(note)
 
-    def _check(self, state: UpdateState, trial: Trial) -> UpdateState:
+    def _check(self, state: UpdateState, trial: TrialState) -> UpdateState:
         if (expired := self._expired(state, trial)) is not None:
             return expired
         try:
@@ -132,7 +132,7 @@ class TrialSteps:
             return self._end(state, trial, "refused", str(error))
         return self._enter(state, trial, "shadow", "shadow")
 
-    def _run_shadow(self, state: UpdateState, trial: Trial) -> UpdateState:
+    def _run_shadow(self, state: UpdateState, trial: TrialState) -> UpdateState:
         if (expired := self._expired(state, trial)) is not None:
             return expired
         if self._link.hello is None:
@@ -160,7 +160,7 @@ class TrialSteps:
         changes = {"phase": "probation", "began_s": self._now_s(), "figures": figures, "token": ""}
         return state.with_trial(trial.model_copy(update=changes))
 
-    def _run_probation(self, state: UpdateState, trial: Trial) -> UpdateState:
+    def _run_probation(self, state: UpdateState, trial: TrialState) -> UpdateState:
         if not trial.token and self._link.probation == _sha256(trial):
             return self._switched(state, trial)
         while (report := self._link.next_report()) is not None:
@@ -173,7 +173,7 @@ class TrialSteps:
                     # It was reverted before this process knew that it had decided a part.
                     state = state.with_notes(self._note(trial, "probation", "", trial.figures))
                 return self._end(state, trial, "reverted", report.reason, report.figures)
-            if isinstance(report, Figures) and trial.token:
+            if isinstance(report, StationFigures) and trial.token:
                 self._figures = report.figures
                 if report.is_complete:
                     changes = {"phase": "accepting", "probation": report.figures}
@@ -195,7 +195,7 @@ class TrialSteps:
         figures = self._figures or trial.probation
         return self._save(state, trial.model_copy(update={"probation": figures}))
 
-    def _ask_for_switch(self, token: str, trial: Trial) -> None:
+    def _ask_for_switch(self, token: str, trial: TrialState) -> None:
         sha256 = _sha256(trial)
         if self._asked == (token, sha256) or self._link.probation:
             return
@@ -209,7 +209,7 @@ class TrialSteps:
         if self._link.send(switch):
             self._asked = (token, sha256)
 
-    def _switched(self, state: UpdateState, trial: Trial) -> UpdateState:
+    def _switched(self, state: UpdateState, trial: TrialState) -> UpdateState:
         assert self._link.hello is not None
         changes = {"token": self._link.hello.token, "switches": trial.switches + 1}
         state = state.with_trial(trial.model_copy(update=changes))
@@ -217,7 +217,7 @@ class TrialSteps:
             return state
         return state.with_notes(self._note(trial, "probation", "", trial.figures))
 
-    def _restarted(self, state: UpdateState, trial: Trial) -> UpdateState:
+    def _restarted(self, state: UpdateState, trial: TrialState) -> UpdateState:
         """The station has started again, with its accepted bundle."""
         end = self._last_end()
         if end is None:
@@ -238,7 +238,7 @@ class TrialSteps:
                 return StartEvent.model_validate_json(row.body).last_end
         return None
 
-    def _accept(self, state: UpdateState, trial: Trial) -> UpdateState:
+    def _accept(self, state: UpdateState, trial: TrialState) -> UpdateState:
         """Make the bundle the accepted one, after the station has dropped the former one.
 
         Each write may be repeated.
@@ -290,7 +290,7 @@ class TrialSteps:
                 return read_bundle(self._config.bundle).digest
         return ""
 
-    def _end_what_is_unwanted(self, trial: Trial | None) -> None:
+    def _end_what_is_unwanted(self, trial: TrialState | None) -> None:
         """End a shadow or a probation of another trial, for instance of a superseded one."""
         if self._shadow is not None and (
             trial is None or trial.phase != "shadow" or _sha256(trial) != self._shadow.sha256
@@ -309,17 +309,17 @@ class TrialSteps:
             self._shadow.close()
         self._shadow = None
 
-    def _shadow_figures(self, trial: Trial) -> TrialFigures:
+    def _shadow_figures(self, trial: TrialState) -> TrialFigures:
         return trial.figures if self._shadow is None else self._shadow.figures
 
-    def _expired(self, state: UpdateState, trial: Trial) -> UpdateState | None:
+    def _expired(self, state: UpdateState, trial: TrialState) -> UpdateState | None:
         """Return the state after the desired state has expired; None: it has not."""
         if self._now_s() <= trial.body.expires:
             return None
         reason = f"the desired state expired in the step '{trial.phase}'"
         return self._end(state, trial, "refused", reason)
 
-    def _save(self, state: UpdateState, trial: Trial) -> UpdateState:
+    def _save(self, state: UpdateState, trial: TrialState) -> UpdateState:
         """Return the state with the figures of the trial, if it is time to store them."""
         if self._now_s() - self._saved_s < _SAVE_S:
             return state
@@ -327,7 +327,7 @@ class TrialSteps:
         return state.with_trial(trial)
 
     def _enter(
-        self, state: UpdateState, trial: Trial, phase: Phase, change: NoteState
+        self, state: UpdateState, trial: TrialState, phase: Phase, change: NoteState
     ) -> UpdateState:
         changes = {"phase": phase, "began_s": self._now_s()}
         note = self._note(trial, change, "")
@@ -336,7 +336,7 @@ class TrialSteps:
     def _end(
         self,
         state: UpdateState,
-        trial: Trial,
+        trial: TrialState,
         change: NoteState,
         reason: str,
         figures: TrialFigures | None = None,
@@ -346,7 +346,7 @@ class TrialSteps:
 
     def _note(
         self,
-        trial: Trial,
+        trial: TrialState,
         change: NoteState,
         reason: str,
         figures: TrialFigures | None = None,
@@ -373,6 +373,6 @@ class TrialSteps:
             remove_others(self._config.paths.update_bundles, keep - {""})
 
 
-def _sha256(trial: Trial) -> str:
+def _sha256(trial: TrialState) -> str:
     bundle = trial.body.bundle
     return "" if bundle is None else bundle.sha256

@@ -32,7 +32,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Hello(_Message):
+class TrialHello(_Message):
     """From the station: the first message. token: drawn at its start. running: id of the bundle
     that decides. probation: sha256 of the bundle on probation; empty: there is none."""
 
@@ -76,7 +76,7 @@ class NotSwitched(_Message):
     reason: str
 
 
-class Figures(_Message):
+class StationFigures(_Message):
     """From the station: the figures of the probation, and whether it has enough parts."""
 
     kind: Literal["figures"] = "figures"
@@ -142,7 +142,9 @@ class Accept(_Message):
     sha256: str
 
 
-StationMessage = Hello | Memory | Offered | Switched | NotSwitched | Figures | Reverted | Accepted
+StationMessage = (
+    TrialHello | Memory | Offered | Switched | NotSwitched | StationFigures | Reverted | Accepted
+)
 TrialMessage = Shadow | Free | Switch | Revert | Accept
 _ANY: TypeAdapter[StationMessage | TrialMessage] = TypeAdapter(
     Annotated[StationMessage | TrialMessage, Field(discriminator="kind")]

@@ -10,7 +10,7 @@ from edge.errors import OutfeedError
 from edge.update_notes import TrialFigures, UpdateNote
 from edge.update_notes import UpdateState as NoteState
 from edge.updates.desired import DesiredBody, SignedDesired, read_desired
-from edge.updates.state import Trial, UpdateState
+from edge.updates.state import TrialState, UpdateState
 
 AHEAD_S = 300.0
 """A desired state may be signed by a clock that is this much ahead of the station's, in seconds."""
@@ -37,7 +37,7 @@ class UpdateRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class UpdateMoment:
     """The time of a decision. now_s: seconds since 1970. utc: the same as RFC 3339."""
 
     now_s: float
@@ -45,7 +45,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class UpdateJudgement:
     """The result of a message.
 
     refused: the refusal, which changes nothing else. Anyone may send such a message again, so the
@@ -64,10 +64,12 @@ class _LaterError(_RefusedError):
     """The desired state is signed in the future of this station's clock."""
 
 
-def judge(state: UpdateState, rules: UpdateRules, payload: bytes, moment: Moment) -> Judgement:
+def judge(
+    state: UpdateState, rules: UpdateRules, payload: bytes, moment: UpdateMoment
+) -> UpdateJudgement:
     """Decide about a message, as it was received. An empty one changes nothing."""
     if not payload:
-        return Judgement(state)
+        return UpdateJudgement(state)
     signed: SignedDesired | None = None
     body: DesiredBody | None = None
     try:
@@ -76,16 +78,16 @@ def judge(state: UpdateState, rules: UpdateRules, payload: bytes, moment: Moment
         body = signed.read()
         _check_place(body, rules)
         if signed.desired_id == state.latest:
-            return Judgement(state)
+            return UpdateJudgement(state)
         _check_time(body, moment)
         _check_revision(body, state)
     except _LaterError as error:
         later = state.model_copy(update={"later": payload.decode("utf-8", "replace")})
-        return Judgement(later, _refusal(signed, body, payload, str(error), rules, moment))
+        return UpdateJudgement(later, _refusal(signed, body, payload, str(error), rules, moment))
     except OutfeedError as error:
-        return Judgement(state, _refusal(signed, body, payload, str(error), rules, moment))
+        return UpdateJudgement(state, _refusal(signed, body, payload, str(error), rules, moment))
     assert signed is not None
-    return Judgement(_follow(state, rules, signed.desired_id, body, moment))
+    return UpdateJudgement(_follow(state, rules, signed.desired_id, body, moment))
 
 
 def make_note(
@@ -116,7 +118,7 @@ def make_note(
 
 
 def _follow(
-    state: UpdateState, rules: UpdateRules, desired_id: str, body: DesiredBody, moment: Moment
+    state: UpdateState, rules: UpdateRules, desired_id: str, body: DesiredBody, moment: UpdateMoment
 ) -> UpdateState:
     """Return the state after a valid desired state with a higher revision."""
     notes: list[UpdateNote] = []
@@ -142,7 +144,7 @@ def _follow(
     else:
         notes.append(make_note(desired_id, body, "wanted", body.note, rules.running, moment.utc))
         if trial is None:
-            trial = Trial(
+            trial = TrialState(
                 desired_id=desired_id, body=body, phase="downloading", began_s=moment.now_s
             )
         else:
@@ -176,7 +178,7 @@ def _check_place(body: DesiredBody, rules: UpdateRules) -> None:
             raise _RefusedError(f"is for {name} '{wanted}', not for '{own}'")
 
 
-def _check_time(body: DesiredBody, moment: Moment) -> None:
+def _check_time(body: DesiredBody, moment: UpdateMoment) -> None:
     """Check before the revision is stored: one of the far future must not block all others."""
     ahead_s = body.revision / 1e6 - moment.now_s
     if ahead_s > AHEAD_S:
@@ -202,7 +204,7 @@ def _refusal(
     payload: bytes,
     reason: str,
     rules: UpdateRules,
-    moment: Moment,
+    moment: UpdateMoment,
 ) -> UpdateNote:
     """Return the refusal. Only a text with enough signatures is named by its own id."""
     number = (

@@ -33,7 +33,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Trial(_Record):
+class TrialState(_Record):
     """A bundle on its way to be accepted.
 
     began_s: begin of the phase, seconds since 1970. figures: those of the shadow so far; after it,
@@ -63,7 +63,7 @@ class UpdateState(_Record):
     revision: _Number
     latest: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
     latest_body: DesiredBody | None = None
-    trial: Trial | None = None
+    trial: TrialState | None = None
     later: Annotated[str, Field(max_length=MAX_MESSAGE_BYTES)] = ""
     outbox: tuple[UpdateNote, ...] = ()
     last: UpdateNote | None = None
@@ -78,7 +78,7 @@ class UpdateState(_Record):
         """Return the state with the refusal of a message, which is no step of a trial."""
         return self.model_copy(update={"outbox": (*self.outbox, note)})
 
-    def with_trial(self, trial: Trial | None) -> UpdateState:
+    def with_trial(self, trial: TrialState | None) -> UpdateState:
         """Return the state with this trial."""
         return self.model_copy(update={"trial": trial})
 

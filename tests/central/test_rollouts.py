@@ -1,4 +1,7 @@
-"""Rollouts: signatures, cohorts, pauses, and what is published."""
+"""Rollouts: signatures, cohorts, pauses, and what is published.
+
+One file, because all tests use the same plant with its stations and signed plan.
+"""
 
 from __future__ import annotations
 

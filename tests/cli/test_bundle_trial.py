@@ -15,7 +15,7 @@ from edge.privileges import open_config
 from edge.update_notes import TrialFigures
 from edge.updates.files import Progress, write_progress
 from edge.updates.judge import make_note
-from edge.updates.state import Trial, UpdateState, write_state
+from edge.updates.state import TrialState, UpdateState, write_state
 from tests.cli.conftest import Outfeed
 from tests.support.bundles import small_bundle
 from tests.support.commands import OPERATOR, public
@@ -41,7 +41,7 @@ def trial(unit: Path, phase: Any) -> None:
     """Store the state of a trial in this step."""
     config = load_config(unit)
     figures = TrialFigures(parts=120, rejects=12, bundle_rejects=11, p999_ms=7.5)
-    one = Trial(
+    one = TrialState(
         desired_id="ab" * 16, body=body(), phase=phase, began_s=time.time(), figures=figures
     )
     note = make_note(one.desired_id, one.body, phase, "", "small-1.0", "2026-11-30T12:00:00Z")

@@ -28,17 +28,17 @@ from edge.updates.channel import (
     Accept,
     Accepted,
     Channel,
-    Figures,
     Free,
-    Hello,
     Memory,
     NotSwitched,
     Offered,
     Revert,
     Reverted,
     Shadow,
+    StationFigures,
     Switch,
     Switched,
+    TrialHello,
     socket_pair,
 )
 from edge.updates.desired import ProbationLimits
@@ -49,7 +49,7 @@ BUDGET_MS = TIMING.budget_ns / 1e6
 
 
 class Inspector:
-    """Passes every part, until it is told otherwise."""
+    """Passes every part, until a test changes that."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -150,7 +150,7 @@ def running(world: World) -> Iterator[Updates]:
     thread.start()
     updates = Updates(other)
     try:
-        assert updates.wait(Hello).running == "b1"
+        assert updates.wait(TrialHello).running == "b1"
         world.wait_parts(5)
         yield updates
     finally:
@@ -205,7 +205,7 @@ def test_a_bundle_decides_on_probation_and_then_for_good() -> None:
         assert updates.wait(Switched).running == "new-1.1"
         deadline_s = time.monotonic() + 30
         count = 1
-        while not updates.wait(Figures, count).is_complete:
+        while not updates.wait(StationFigures, count).is_complete:
             assert time.monotonic() < deadline_s
             count += 1
         updates.channel.send(Accept(sha256=NEW))
@@ -304,7 +304,7 @@ def test_without_its_process_a_bad_bundle_reverts_too() -> None:
         own, other = socket_pair()
         world.trial.attach(own)
         updates.channel = Channel(other)
-        again = updates.wait(Hello, 2)
+        again = updates.wait(TrialHello, 2)
         assert (again.running, again.probation) == ("b1", "")
 
 
@@ -334,7 +334,7 @@ def test_the_inspector_s_thread_stores_one_reference_and_copies_nothing() -> Non
     frames = [Frame(number, number, 0, 0, PIXELS) for number in (1, 2)]
     verdicts = [Verdict(each.part_id, P, "", (), 0.0, None) for each in frames]
     trial.record_inspection(frames[0], verdicts[0], 1.0)
-    assert trial._waiting is None  # nobody asks for frames
+    assert trial._waiting is None  # no process asks for frames
     trial._is_shadowing = True
     for frame, verdict in zip(frames, verdicts, strict=True):
         trial.record_inspection(frame, verdict, 1.0)

@@ -22,17 +22,17 @@ from edge.updates.channel import (
     Accept,
     Accepted,
     Channel,
-    Figures,
     Free,
-    Hello,
     Memory,
     NotSwitched,
     Offered,
     Revert,
     Reverted,
     Shadow,
+    StationFigures,
     Switch,
     Switched,
+    TrialHello,
     socket_pair,
 )
 from tests.support.bundles import CLEAN, HOLE
@@ -75,7 +75,7 @@ class FakeStation:
             self.channel.close()
         self.channel = Channel(own)
         self.frames, self.offers = None, False
-        hello = Hello(token=self.token, running=self.running, probation=self.probation)
+        hello = TrialHello(token=self.token, running=self.running, probation=self.probation)
         self.channel.send(hello)
         return Channel(other)
 
@@ -121,7 +121,7 @@ class FakeStation:
     def send_figures(self, parts: int, *, is_complete: bool = False) -> None:
         assert self.channel is not None
         figures = TrialFigures(parts=parts)
-        message = Figures(sha256=self.probation, figures=figures, is_complete=is_complete)
+        message = StationFigures(sha256=self.probation, figures=figures, is_complete=is_complete)
         self.channel.send(message)
 
     def revert(self, reason: str) -> None:

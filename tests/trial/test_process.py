@@ -1,6 +1,7 @@
 """The process that decides about bundles: each step, each refusal, and a kill before each write.
 
-The checks, the proof and the shadow are real. The test plays the station.
+The checks, the proof and the shadow are real. The test plays the station. One file, because all
+tests drive the same process and played station.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 
 from edge.bundle.keys import public_of
 from edge.updates.desired import SignedDesired, co_sign, sign_desired
-from edge.updates.judge import AHEAD_S, Judgement, Moment, UpdateRules, judge
+from edge.updates.judge import AHEAD_S, UpdateJudgement, UpdateMoment, UpdateRules, judge
 from edge.updates.state import UpdateState
 from tests.support.commands import OPERATOR, SECOND_OPERATOR, UNKNOWN_KEY
 from tests.support.desired_states import BUNDLE, REVISION, body
@@ -41,9 +41,9 @@ def judged(
     state: UpdateState = START,
     rules: UpdateRules = RULES,
     now_s: float = NOW_S,
-) -> Judgement:
+) -> UpdateJudgement:
     payload = message if isinstance(message, bytes) else message.payload()
-    return judge(state, rules, payload, Moment(now_s, "2026-11-30T12:00:00.000000Z"))
+    return judge(state, rules, payload, UpdateMoment(now_s, "2026-11-30T12:00:00.000000Z"))
 
 
 def refusal(message: SignedDesired | bytes, **rest: Any) -> str:
@@ -148,13 +148,13 @@ def test_two_signers_are_enough_where_two_are_asked_for() -> None:
 
 def test_a_repeat_and_an_empty_message_change_nothing() -> None:
     state = followed(signed())
-    assert judged(signed(), state=state) == Judgement(state)
-    assert judged(b"", state=state) == Judgement(state)
+    assert judged(signed(), state=state) == UpdateJudgement(state)
+    assert judged(b"", state=state) == UpdateJudgement(state)
 
 
 def test_a_repeat_after_its_expiry_is_no_refusal() -> None:
     state = followed(signed())
-    assert judged(signed(), state=state, now_s=NOW_S + 1e6) == Judgement(state)
+    assert judged(signed(), state=state, now_s=NOW_S + 1e6) == UpdateJudgement(state)
 
 
 def test_a_little_in_the_future_is_accepted() -> None:

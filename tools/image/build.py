@@ -34,7 +34,7 @@ PANIC = "panic=10 quiet ro"
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """What ``make image`` was asked for.
+    """The arguments of ``make image``.
 
     Attributes:
         board: The board.
@@ -177,7 +177,7 @@ def write_bill(packages: tuple[str, ...], board: Board, request: ImageRequest) -
 
 
 def _boot_size(board: Board, files: dict[str, bytes]) -> int:
-    """Return a size with room for the files, in whole MiB, of the partition at most."""
+    """Return a size that holds the files, in whole MiB, of the partition at most."""
     wanted = sum(len(content) for content in files.values()) + 4 * MIB
     return min(board.boot_bytes, -(-wanted // (8 * MIB)) * 8 * MIB)
 

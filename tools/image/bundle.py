@@ -15,7 +15,7 @@ from tools.image.commands import ImageError, check_programs, run
 
 @dataclass(frozen=True, slots=True)
 class SystemSigner:
-    """Who is responsible for a system.
+    """The signer of a system.
 
     Attributes:
         certificate: The certificate, as PEM.

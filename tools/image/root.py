@@ -98,7 +98,7 @@ class SystemRoot:
 
 @dataclass(frozen=True, slots=True)
 class SystemSource:
-    """What a slot's files are made of.
+    """The sources of the files of a slot.
 
     Attributes:
         base: The archive of make_base.

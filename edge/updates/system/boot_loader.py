@@ -26,7 +26,7 @@ class BootLoader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SystemImage:
-    """What the running system states about itself.
+    """The facts that the running system states about itself.
 
     Attributes:
         board: The kind of board.

@@ -2,7 +2,7 @@
 
 The boot loader takes the first slot of ``order`` that has attempts left, and counts the attempt
 before it starts the slot. A confirmed slot gets ATTEMPTS again at each start that succeeds. A slot
-on trial has one attempt: where nobody confirms it, the next start takes the other slot.
+on trial has one attempt: unless it is confirmed, the next start takes the other slot.
 """
 
 from __future__ import annotations

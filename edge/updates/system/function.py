@@ -20,8 +20,8 @@ _SHOWN = "ActiveState,MainPID,NRestarts,StatusText"
 
 
 @dataclass(frozen=True, slots=True)
-class UnitState:
-    """What systemd knows about a unit. ``status`` is the line that the service reports."""
+class SystemdUnit:
+    """The state of a unit, as systemd knows it. ``status`` is the line that the service reports."""
 
     active: bool
     pid: int
@@ -32,7 +32,7 @@ class UnitState:
 class Observer(Protocol):
     """Reads the state of this machine, so that tests can state one."""
 
-    def unit(self, name: str) -> UnitState:
+    def unit(self, name: str) -> SystemdUnit:
         """Return the state of a unit."""
 
     def realtime(self, pid: int) -> bool:
@@ -49,12 +49,12 @@ class SystemdObserver:
         self._boot_id = boot_id
         self._journal = journal
 
-    def unit(self, name: str) -> UnitState:
+    def unit(self, name: str) -> SystemdUnit:
         done = subprocess.run(
             ("systemctl", "show", "-p", _SHOWN, name), capture_output=True, text=True, check=False
         )
         found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-        return UnitState(
+        return SystemdUnit(
             found.get("ActiveState") == "active",
             int(found.get("MainPID") or 0),
             int(found.get("NRestarts") or 0),

@@ -30,7 +30,7 @@ class SlotImage:
 
 @dataclass(frozen=True, slots=True)
 class SystemOffer:
-    """What a bundle with a right signature states.
+    """The facts that a bundle with a right signature states.
 
     Attributes:
         compatible: The kind of board.

@@ -22,7 +22,7 @@ Phase = Literal["none", "installed", "trial", "accepted", "reverted"]
 
 
 class Function(BaseModel):
-    """What worked before the switch, and so has to work after it."""
+    """The functions that worked before the switch. They have to work after it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Started:
-    """What the firmware starts. ``config``: the settings of config.txt that hold for all boards."""
+    """The files that the firmware starts. ``config``: the settings for all boards in config.txt."""
 
     partition: int
     kernel: bytes

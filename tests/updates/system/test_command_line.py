@@ -15,7 +15,7 @@ RUN = CliRunner()
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What the commands of the session were asked for."""
+    """The arguments of the commands of the session."""
     found: dict[str, object] = {}
 
     def note(name: str):  # type: ignore[no-untyped-def]

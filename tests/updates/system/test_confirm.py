@@ -1,7 +1,6 @@
 """The judgement after a start, by what the unit does."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,61 +8,13 @@ import pytest
 from edge.updates.system.boot_loader import SystemImage
 from edge.updates.system.boot_state import BootState, SlotState
 from edge.updates.system.confirm import ConfirmTimes, confirm
-from edge.updates.system.function import STATION, UPLINK, UnitState, failed_functions
+from edge.updates.system.function import SystemdUnit, failed_functions
 from edge.updates.system.record import Function, SystemRecord, read_record, write_record
+from tests.support.system_updates import START, Memory, Time, Unit
 
 BEFORE = Function(station=True, broker=True)
 TIMES = ConfirmTimes(limit_s=100.0, steady_s=10.0, pause_s=1.0)
-START = {"type": "outfeed.start/1"}
 ATTEMPTED = BootState(("B", "A"), SlotState(3, True), SlotState(0, False))
-
-
-@dataclass
-class Unit:
-    """A machine whose state a test states."""
-
-    station: UnitState = field(default_factory=lambda: UnitState(True, 7, 0, "12 parts"))
-    uplink: UnitState = field(default_factory=lambda: UnitState(True, 8, 0, "connected to b:8883"))
-    fifo: bool = True
-    journal: list[dict[str, object]] = field(default_factory=lambda: [START])
-    each_look: Callable[["Unit"], None] = lambda _: None
-
-    def unit(self, name: str) -> UnitState:
-        assert name in (STATION, UPLINK)
-        return self.station if name == STATION else self.uplink
-
-    def realtime(self, pid: int) -> bool:
-        self.each_look(self)
-        return self.fifo
-
-    def events(self) -> list[dict[str, object]]:
-        return self.journal
-
-
-class Memory:
-    """A boot loader in memory. history: every state that was written."""
-
-    def __init__(self, state: BootState) -> None:
-        self.history = [state]
-
-    def read(self) -> BootState:
-        return self.history[-1]
-
-    def write(self, state: BootState) -> None:
-        self.history.append(state)
-
-
-class Time:
-    """A clock that only waiting moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def now_s(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def judge(unit: Unit, loader: Memory, folder: Path, slot: str = "B") -> tuple[str, float]:
@@ -90,7 +41,7 @@ def test_a_system_that_works_is_accepted_after_the_steady_time(tmp_path: Path):
     ("unit", "reason"),
     [
         (
-            Unit(station=UnitState(False, 0, 4, "")),
+            Unit(station=SystemdUnit(False, 0, 4, "")),
             "the station is not READY (restarts: 4)",
         ),
         (Unit(fifo=False), "the rejector has no real-time priority"),
@@ -105,7 +56,7 @@ def test_a_system_that_works_is_accepted_after_the_steady_time(tmp_path: Path):
             "the self-test failed: severity 3",
         ),
         (
-            Unit(uplink=UnitState(True, 8, 0, "waits 4 s for b:8883")),
+            Unit(uplink=SystemdUnit(True, 8, 0, "waits 4 s for b:8883")),
             "the uplink is not connected: waits 4 s for b:8883",
         ),
     ],
@@ -120,7 +71,7 @@ def test_a_system_in_which_something_fails_is_refused(tmp_path: Path, unit: Unit
 
 def test_a_broker_that_was_away_before_may_be_away(tmp_path: Path):
     loader = trial(tmp_path, replace_broker(BEFORE))
-    unit = Unit(uplink=UnitState(True, 8, 0, "waits for the network"))
+    unit = Unit(uplink=SystemdUnit(True, 8, 0, "waits for the network"))
     assert judge(unit, loader, tmp_path)[0] == "accepted"
 
 
@@ -130,7 +81,7 @@ def replace_broker(before: Function) -> Function:
 
 def test_a_unit_without_an_identity_needs_no_station(tmp_path: Path):
     loader = trial(tmp_path, Function())
-    assert judge(Unit(station=UnitState(False, 0, 0, "")), loader, tmp_path)[0] == "accepted"
+    assert judge(Unit(station=SystemdUnit(False, 0, 0, "")), loader, tmp_path)[0] == "accepted"
 
 
 def test_a_station_that_restarts_again_and_again_is_not_steady(tmp_path: Path):
@@ -179,7 +130,7 @@ def test_a_power_cut_after_any_write_leads_to_the_slot_before(tmp_path: Path):
 
 def test_a_confirmed_slot_needs_no_station_to_get_its_attempts_back(tmp_path: Path):
     used = Memory(BootState(("A", "B"), SlotState(1, True), SlotState(0, False)))
-    unit = Unit(station=UnitState(False, 0, 9, ""))
+    unit = Unit(station=SystemdUnit(False, 0, 9, ""))
     assert judge(unit, used, tmp_path, slot="A") == ("started", 0.0)
     assert used.read() == BootState()
 

@@ -20,7 +20,7 @@ LIMITS = FetchLimits(free_bytes=0, timeout_s=5.0, attempts=3, pause_s=0.0)
 
 @dataclass
 class Server:
-    """What the server has and does. ranges: the ranges that were asked for."""
+    """A server with one file, and its faults. ranges: the ranges that were asked for."""
 
     content: bytes = CONTENT
     etag: str = '"one"'

@@ -17,7 +17,7 @@ from edge.updates.system.install import (
 from edge.updates.system.offer import SlotImage, SystemOffer, SystemUpdateError, parse_offer
 from edge.updates.system.read_back import device_sha256
 from edge.updates.system.record import SystemRecord, read_record
-from tests.updates.system.test_confirm import Memory, Time, Unit
+from tests.support.system_updates import Memory, Time, Unit
 
 IMAGE = SystemImage("arm64", "outfeed-arm64", "uboot", "1.0", "A")
 SYSTEM, BOOT = b"s" * 3_000_000, b"b" * 70_000
