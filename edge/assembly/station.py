@@ -244,7 +244,7 @@ def make_station(
     clock: Clock,
     on_verdict: Callable[[Verdict], None] | None = None,
     notifier: Notifier = SILENT,
-    trial: TrialPort = NO_TRIAL,
+    trial: TrialPort | None = None,
 ) -> Station:
     """Open the journal, now or when the disk permits it, and build the station. Nothing runs yet.
 
@@ -275,7 +275,7 @@ def make_station(
             pictures=make_picture_recorder(config, loaded.bundle, loaded.engine, journal),
             monitor=monitor,
             notifier=notifier,
-            trial=trial,
+            trial=NO_TRIAL if trial is None else trial,
         ),
         history=RunHistory(
             first_part_id,

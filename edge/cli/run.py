@@ -40,7 +40,6 @@ def run(config: ConfigOption) -> None:
     from edge.errors import MustEndError
     from edge.privileges import open_config
     from edge.process_exit import end_now, stop_signals
-    from edge.station.collaborators import NO_TRIAL
     from edge.watchdog import find_notifier
 
     # If systemd's watchdog ends the process with SIGABRT, the log shows the stack of every thread.
@@ -61,7 +60,7 @@ def run(config: ConfigOption) -> None:
             rejector=make_rejector(settings, clock=clock, trigger=trigger),
             clock=clock,
             notifier=notifier,
-            trial=NO_TRIAL if trial is None else trial,
+            trial=trial,
         )
         children = make_children(config, settings, trial)
         # Last, so that an error of the configuration is the only line.

@@ -26,10 +26,10 @@ from edge.updates.channel import (
     Memory,
     NotSwitched,
     Offered,
+    ProbationFigures,
     Revert,
     Reverted,
     Shadow,
-    StationFigures,
     StationMessage,
     Switch,
     Switched,
@@ -323,7 +323,7 @@ class BundleTrial:
             probation.told_s = time.monotonic()
             watch = probation.watch
             self._send(
-                StationFigures(
+                ProbationFigures(
                     sha256=probation.sha256,
                     figures=watch.closed(),
                     is_complete=watch.is_complete,

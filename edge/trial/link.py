@@ -13,14 +13,14 @@ from edge.updates.channel import (
     Memory,
     NotSwitched,
     Offered,
+    ProbationFigures,
     Reverted,
-    StationFigures,
     Switched,
     TrialHello,
     TrialMessage,
 )
 
-Report = Switched | NotSwitched | StationFigures | Reverted | Accepted
+Report = Switched | NotSwitched | ProbationFigures | Reverted | Accepted
 """A message of the station about a switch or a probation."""
 
 

@@ -21,7 +21,7 @@ from edge.trial.link import StationLink
 from edge.trial.live_shadow import LiveShadow
 from edge.update_notes import TrialFigures, UpdateNote
 from edge.update_notes import UpdateState as NoteState
-from edge.updates.channel import Accept, NotSwitched, Revert, Reverted, StationFigures, Switch
+from edge.updates.channel import Accept, NotSwitched, ProbationFigures, Revert, Reverted, Switch
 from edge.updates.files import read_progress, remove_others
 from edge.updates.judge import make_note
 from edge.updates.state import Phase, TrialState, UpdateState
@@ -173,7 +173,7 @@ class TrialSteps:
                     # It was reverted before this process knew that it had decided a part.
                     state = state.with_notes(self._note(trial, "probation", "", trial.figures))
                 return self._end(state, trial, "reverted", report.reason, report.figures)
-            if isinstance(report, StationFigures) and trial.token:
+            if isinstance(report, ProbationFigures) and trial.token:
                 self._figures = report.figures
                 if report.is_complete:
                     changes = {"phase": "accepting", "probation": report.figures}

@@ -76,7 +76,7 @@ class NotSwitched(_Message):
     reason: str
 
 
-class StationFigures(_Message):
+class ProbationFigures(_Message):
     """From the station: the figures of the probation, and whether it has enough parts."""
 
     kind: Literal["figures"] = "figures"
@@ -143,7 +143,7 @@ class Accept(_Message):
 
 
 StationMessage = (
-    TrialHello | Memory | Offered | Switched | NotSwitched | StationFigures | Reverted | Accepted
+    TrialHello | Memory | Offered | Switched | NotSwitched | ProbationFigures | Reverted | Accepted
 )
 TrialMessage = Shadow | Free | Switch | Revert | Accept
 _ANY: TypeAdapter[StationMessage | TrialMessage] = TypeAdapter(

@@ -209,7 +209,7 @@ def test_a_unit_from_the_package_to_the_purge(unit: Machine, plant: Plant) -> No
     assert unit.run("outfeed", "--version").startswith("outfeed ")
     for name in (FIRST_BOOT, STATION, UPLINK):
         assert unit.run("systemctl", "is-enabled", name) == "enabled"
-    # Without an identity nothing starts, and the console tells why.
+    # Without an identity nothing starts, and the console shows the reason.
     assert unit.run("systemctl", "start", FIRST_BOOT) == "", unit.log(FIRST_BOOT)
     for name in (STATION, UPLINK):
         unit.run("systemctl", "start", name)

@@ -32,10 +32,10 @@ from edge.updates.channel import (
     Memory,
     NotSwitched,
     Offered,
+    ProbationFigures,
     Revert,
     Reverted,
     Shadow,
-    StationFigures,
     Switch,
     Switched,
     TrialHello,
@@ -205,7 +205,7 @@ def test_a_bundle_decides_on_probation_and_then_for_good() -> None:
         assert updates.wait(Switched).running == "new-1.1"
         deadline_s = time.monotonic() + 30
         count = 1
-        while not updates.wait(StationFigures, count).is_complete:
+        while not updates.wait(ProbationFigures, count).is_complete:
             assert time.monotonic() < deadline_s
             count += 1
         updates.channel.send(Accept(sha256=NEW))

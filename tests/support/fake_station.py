@@ -26,10 +26,10 @@ from edge.updates.channel import (
     Memory,
     NotSwitched,
     Offered,
+    ProbationFigures,
     Revert,
     Reverted,
     Shadow,
-    StationFigures,
     Switch,
     Switched,
     TrialHello,
@@ -121,7 +121,7 @@ class FakeStation:
     def send_figures(self, parts: int, *, is_complete: bool = False) -> None:
         assert self.channel is not None
         figures = TrialFigures(parts=parts)
-        message = StationFigures(sha256=self.probation, figures=figures, is_complete=is_complete)
+        message = ProbationFigures(sha256=self.probation, figures=figures, is_complete=is_complete)
         self.channel.send(message)
 
     def revert(self, reason: str) -> None:
