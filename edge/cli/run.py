@@ -71,8 +71,7 @@ def run(config: ConfigOption) -> None:
                     child.start()
                 summary = station.run()
             except MustEndError as error:
-                # The normal exit of the interpreter may wait for a thread that hangs.
-                end_now(error)
+                end_now(error)  # the normal exit may wait for a thread that hangs
             finally:
                 for child in children:
                     child.close()
