@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tools.image.board import Board
 from tools.image.commands import run
+from tools.image.users import read_users
 
 SUITE = "bookworm"
 LISTS = Path(__file__).parents[2] / "firmware-config" / "image"
@@ -51,20 +52,23 @@ def make_base(board: Board, folder: Path, *, mirror: str, epoch_s: int) -> Path:
     """
     names = packages(board)
     script = _KERNEL.format(kernel=board.kernel)
-    wanted = "\n".join((*names, script, mirror, *_EXCLUDED))
+    users = read_users(LISTS / "users").hook()
+    wanted = "\n".join((*names, script, users, mirror, *_EXCLUDED))
     key = hashlib.sha256(wanted.encode()).hexdigest()[:12]
     archive = folder / f"base-{board.architecture}-{key}.tar"
     if archive.exists():
         return archive
     folder.mkdir(parents=True, exist_ok=True)
-    hook = folder / "kernel-hook.sh"
-    hook.write_text(f"#!/bin/sh\nset -eu\n{script}")
-    hook.chmod(0o755)
+    hooks = {"customize": script, "essential": users}  # the users before other packages add them
+    for name, content in hooks.items():
+        hook = folder / f"{name}-hook.sh"
+        hook.write_text(f"#!/bin/sh\nset -eu\n{content}")
+        hook.chmod(0o755)
     part = archive.with_suffix(".part")
     command = ["mmdebstrap", "--quiet", "--format=tar", "--variant=minbase"]
     command += [f"--arch={board.architecture}", f"--include={','.join(names)}"]
     command += [f"--dpkgopt=path-exclude=/usr/share/{each}" for each in _EXCLUDED]
-    command += [f"--customize-hook={hook.resolve()}"]
+    command += [f"--{name}-hook={(folder / name).resolve()}-hook.sh" for name in hooks]
     run(*command, SUITE, str(part), *([mirror] if mirror else []), epoch_s=epoch_s)
     part.replace(archive)
     return archive

@@ -11,6 +11,7 @@ from pathlib import Path
 from tools.image.base import LISTS
 from tools.image.board import Board
 from tools.image.commands import ImageError, run
+from tools.image.users import read_users
 
 # Below the kernel's drivers and net: what no inspection unit uses, and what is large.
 _DROPPED_MODULES = (
@@ -136,6 +137,7 @@ def make_root(board: Board, source: SystemSource, folder: Path, *, epoch_s: int)
     (root / "package.deb").write_bytes(source.package.read_bytes())
     _chroot(root, "dpkg --force-depends --force-confnew -i /package.deb", epoch_s)
     (root / "package.deb").unlink()
+    read_users(LISTS / "users").check(root)
     run("cp", "-rT", "--no-preserve=ownership", str(LISTS / "files"), str(root), epoch_s=epoch_s)
     (root / "usr/lib/outfeed").mkdir(parents=True, exist_ok=True)
     config = (LISTS / "rauc.conf.in").read_text()
