@@ -63,6 +63,7 @@ class UpdatesConfig(ConfigSection):
         le=4,
         title="Number of signers",
         description="The number of operator keys that must have signed a desired state.",
+        json_schema_extra=unit("keys"),
     )
     shadow_parts: int = Field(
         default=3000,

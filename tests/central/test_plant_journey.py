@@ -241,6 +241,7 @@ def test_a_rollout_by_form_on_a_phone(
             form.get_by_label("Reason").fill("the night shift watches")
             form.get_by_role("button", name=name).click()
             page.locator(".strip dd", has_text=state).wait_for()
+        page.wait_for_load_state()  # with its style
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 

@@ -75,6 +75,18 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("upload", "timeout_s", "5", 5.0),
     ("upload", "retry_max_s", "60", 60.0),
     ("commands", "accept", "[]", ()),
+    ("updates", "state_dir", '"/var/tmp/updater"', Path("/var/tmp/updater")),
+    ("updates", "plant", '"Ulm"', "Ulm"),
+    ("updates", "line", '"press"', "press"),
+    ("updates", "signers", "2", 2),
+    ("updates", "shadow_parts", "500", 500),
+    ("updates", "shadow_rejects", "0", 0),
+    ("updates", "max_mb", "200", 200.0),
+    ("updates", "min_free_mb", "64.5", 64.5),
+    ("updates", "max_kb_per_s", "64", 64.0),
+    ("updates", "timeout_s", "5", 5.0),
+    ("updates", "min_kb_per_s", "0.5", 0.5),
+    ("updates", "retry_max_s", "60", 60.0),
     ("page", "bind", '"::1"', "::1"),
     ("page", "port", "9000", 9000),
     ("page", "people", '"/etc/people.json"', Path("/etc/people.json")),
@@ -164,6 +176,7 @@ def test_each_key_of_a_device_is_read(
 
 def test_no_key_is_left_out() -> None:
     tested = {(section, key) for section, key, *_ in OPTIONS}
+    tested |= {("updates", "server")}  # in test_updates.py, since it needs others
     tested |= {("uplink", key) for key in TOGETHER} | {("page", key) for key in OF_PAGE}
     tested |= {(section, key) for section, _, key, *_ in DEVICES}
     tested |= {("camera", "kind"), ("camera", "path"), ("line", "budget_ms")}
