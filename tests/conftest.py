@@ -58,6 +58,14 @@ def _log_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _priority_as_it_was() -> Iterator[None]:
+    """A command in this process may not lower its priority: later tests would be late."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    yield
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before, "the test changed the priority of pytest"
+
+
+@pytest.fixture(autouse=True)
 def _no_thread_remains() -> Iterator[None]:
     """A thread that outlives its test writes into the log, and the files, of the next one.
 

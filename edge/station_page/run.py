@@ -42,13 +42,13 @@ def run_page(config: StationConfig, stop: threading.Event, notifier: Notifier = 
     A certificate that cannot be used now is tried again, as it may be being replaced. Raises
     PeopleError, and OutfeedError for an address that cannot be used.
     """
-    with suppress(OSError):
-        now = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, 0, max(now, _NICE))
-    cv2.setNumThreads(1)
     page = config.page
     people = None if page.people is None else PagePeople(page.people)
     with open_socket(Address(page.bind, page.port), "page.bind") as listening:
+        with suppress(OSError):
+            now = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, 0, max(now, _NICE))
+        cv2.setNumThreads(1)
         notifier.ready("reads the journal")
         certificate = _wait_for_certificate(page, stop, notifier)
         if not stop.is_set():
