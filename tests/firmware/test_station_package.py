@@ -239,6 +239,7 @@ def _first_identity(unit: Machine, central: Central) -> None:
     assert "new" not in unit.run("ls", "/root").split()
     assert unit.run("stat", "-c", "%U %G %a", f"{ETC}/station.key") == "root outfeed 640"
     assert unit.run("systemctl", "start", UPLINK) == "", unit.log(UPLINK)
+    # The broker may still have the status of an earlier test.
     wait_for(lambda: central.statuses and central.statuses[-1].note, "the note", 60)
     assert central.statuses[-1].note == "waiting to be commissioned"
     unit.run("systemctl", "start", STATION)
