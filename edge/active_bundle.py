@@ -8,14 +8,13 @@ from logging import getLogger
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from edge.bounded_reads import was_emptied
 from edge.bundle import SUFFIX
 from edge.config.station import StationConfig
 from edge.errors import OutfeedError
-from edge.files import backup_path, read_regular_file, write_with_backup
-from edge.validation_messages import describe
+from edge.files import backup_path, write_with_backup
+from edge.state_file import read_with_backup
 
 _log = getLogger(__name__)
 
@@ -57,22 +56,8 @@ def read_active(path: Path) -> ActiveBundle | None:
 
     Raises OutfeedError with one line if neither file can be read.
     """
-    faults: list[str] = []
-    for each in (path, backup_path(path)):
-        try:
-            if was_emptied(each):
-                faults.append(f"{each}: was emptied, as by a power cut")
-                continue
-            return ActiveBundle.model_validate_json(read_regular_file(each, _MAX_BYTES))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            faults.append(f"{each}: cannot be read: {error.strerror}")
-        except ValidationError as error:
-            faults.append(f"{each}: is damaged: {describe(error)}")
-    if faults:
-        raise OutfeedError(f"{faults[0]}; removing it selects `bundle` of station.toml again")
-    return None
+    remedy = "removing it selects `bundle` of station.toml again"
+    return read_with_backup(ActiveBundle, path, max_bytes=_MAX_BYTES, remedy=remedy)
 
 
 def write_active(path: Path, active: ActiveBundle | None) -> None:

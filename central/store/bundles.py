@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
@@ -16,7 +17,7 @@ from edge.errors import UsageError
 class StoredBundle:
     """A bundle that was uploaded. sha256: of its file. signer: the id of the key.
 
-    compatible: the types of stations that it is for. removed_us: when the file was removed.
+    compatible: the types of stations that it is for. removed_us: time of the removal of its file.
     """
 
     number: int
@@ -93,7 +94,17 @@ def mark_removed(connection: Connection, number: int, now_us: int) -> None:
     connection.execute(update(bundles).where(bundles.c.id == number).values(removed_us=now_us))
 
 
-def _bundle(row: Row[tuple[object, ...]]) -> StoredBundle:
-    values = dict(zip(("number", *[each.name for each in _COLUMNS[1:]]), row, strict=True))
-    values["compatible"] = tuple(json.loads(str(values["compatible"]) or "[]"))
-    return StoredBundle(**values)  # type: ignore[arg-type]
+def _bundle(row: Row[Any]) -> StoredBundle:
+    return StoredBundle(
+        number=row.id,
+        sha256=row.sha256,
+        bundle_id=row.bundle_id,
+        name=row.name,
+        version=row.version,
+        size_bytes=row.size_bytes,
+        signer=row.signer,
+        compatible=tuple(json.loads(row.compatible or "[]")),
+        uploaded_by=row.uploaded_by,
+        uploaded_us=row.uploaded_us,
+        removed_us=row.removed_us,
+    )

@@ -9,15 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from edge.bounded_reads import was_emptied
 from edge.commands.spool import MAX_ORDERS, Order
-from edge.errors import OutfeedError
 from edge.events.committed import MAX_SEQUENCE
-from edge.files import backup_path, read_regular_file, write_with_backup
 from edge.inbox import Mark, StationAnswer
-from edge.validation_messages import describe
+from edge.state_file import read_with_backup, replace_with_backup
 
 MAX_RUNS = 64
 """Runs of this station that a command may name, the latest ones."""
@@ -29,6 +26,7 @@ MAX_OUTBOX = 256
 """Marks and answers that wait for the journal. With more, no further message is read."""
 
 _MAX_BYTES = 1 << 20
+_REMEDY = "removing it permits earlier commands of this run again"
 _Number = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
@@ -121,30 +119,10 @@ def read_state(path: Path) -> CommandState:
     The backup is used where the file is missing, emptied or damaged. Raises OutfeedError with one
     line if neither can be read: without its counters, the station must not take commands.
     """
-    faults: list[str] = []
-    for each in (path, backup_path(path)):
-        try:
-            data = read_regular_file(each, _MAX_BYTES)
-            if len(data) > _MAX_BYTES:
-                faults.append(f"{each}: is larger than {_MAX_BYTES} bytes")
-            elif was_emptied(each):
-                faults.append(f"{each}: was emptied, as by a power cut")
-            else:
-                return CommandState.model_validate_json(data)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            faults.append(f"{each}: cannot be read: {error.strerror}")
-        except ValidationError as error:
-            faults.append(f"{each}: is damaged: {describe(error)}")
-    if faults:
-        raise OutfeedError(f"{faults[0]}; removing it permits earlier commands of this run again")
-    return CommandState(counters={})
+    found = read_with_backup(CommandState, path, max_bytes=_MAX_BYTES, remedy=_REMEDY)
+    return CommandState(counters={}) if found is None else found
 
 
 def write_state(path: Path, state: CommandState) -> None:
     """Replace the backup and the file. Blocks for four fsyncs. Raises OutfeedError."""
-    try:
-        write_with_backup(path, state.model_dump_json())
-    except OSError as error:
-        raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error
+    replace_with_backup(path, state)

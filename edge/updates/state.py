@@ -9,20 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from edge.bounded_reads import was_emptied
-from edge.errors import OutfeedError
 from edge.events.committed import MAX_SEQUENCE
-from edge.files import backup_path, read_regular_file, write_with_backup
+from edge.state_file import read_with_backup, replace_with_backup
 from edge.update_notes import TrialFigures, UpdateNote
 from edge.updates.desired import MAX_MESSAGE_BYTES, DesiredBody
-from edge.validation_messages import describe
 
 MAX_OUTBOX = 64
 """State changes that wait for the journal. With more, no further message is read."""
 
 _MAX_BYTES = 1 << 20
+_REMEDY = "removing it permits earlier desired states again"
 _Number = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
@@ -89,30 +87,10 @@ def read_state(path: Path) -> UpdateState:
     The backup is used where the file is missing, emptied or damaged. Raises OutfeedError with one
     line if neither can be read: without its revision, an old desired state could be replayed.
     """
-    faults: list[str] = []
-    for each in (path, backup_path(path)):
-        try:
-            data = read_regular_file(each, _MAX_BYTES)
-            if len(data) > _MAX_BYTES:
-                faults.append(f"{each}: is larger than {_MAX_BYTES} bytes")
-            elif was_emptied(each):
-                faults.append(f"{each}: was emptied, as by a power cut")
-            else:
-                return UpdateState.model_validate_json(data)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            faults.append(f"{each}: cannot be read: {error.strerror}")
-        except ValidationError as error:
-            faults.append(f"{each}: is damaged: {describe(error)}")
-    if faults:
-        raise OutfeedError(f"{faults[0]}; removing it permits earlier desired states again")
-    return UpdateState(revision=0)
+    found = read_with_backup(UpdateState, path, max_bytes=_MAX_BYTES, remedy=_REMEDY)
+    return UpdateState(revision=0) if found is None else found
 
 
 def write_state(path: Path, state: UpdateState) -> None:
     """Replace the backup and the file. Blocks for four fsyncs. Raises OutfeedError."""
-    try:
-        write_with_backup(path, state.model_dump_json())
-    except OSError as error:
-        raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error
+    replace_with_backup(path, state)

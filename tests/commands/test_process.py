@@ -306,7 +306,7 @@ def test_a_state_that_cannot_be_written_takes_no_command(
     receive(config, commands_message([command(place(config))]))
     process = CommandProcess(config)
     with monkeypatch.context() as patched:
-        patched.setattr("edge.commands.state.write_with_backup", full)
+        patched.setattr("edge.state_file.write_with_backup", full)
         for _ in range(3):
             with pytest.raises(OutfeedError, match=r"commands\.json: cannot be written: No space"):
                 process.step()
