@@ -1,12 +1,12 @@
 """The inbox of a station: a folder of small files with the marks of people, the answers to their
-commands, and the states of desired bundles.
+commands, and the states of updates.
 
 Files are written atomically. They wait while the station is stopped, and need no socket. The right
 to write the folder is the right to mark parts. A file is removed after the journal has its mark on
 the disk. After a crash in between, the journal has the mark twice, with the same id.
 
-``edge.commands`` and ``edge.updates`` decide in processes of their own. Their answers and states
-take the same way to the journal, which only the station writes.
+``edge.commands`` and ``edge.updates`` decide in processes of their own, and ``outfeed system`` runs
+as root. Their answers and states take the same way to the journal, which only the station writes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from edge.clock import utc_now
 from edge.errors import InboxError
 from edge.files import open_folder, read_regular_file, write_atomically
-from edge.update_notes import UpdateNote
+from edge.update_notes import SystemNote, UpdateNote
 from edge.validation_messages import describe
 
 _log = getLogger(__name__)
@@ -40,7 +40,8 @@ MAX_PAGE_MARKS = 240
 _MAX_BYTES = 4096
 _MOST_FILES = 1024
 _HOUR_S = 3600.0
-_SUFFIX, _ANSWER_SUFFIX, _UPDATE_SUFFIX = ".json", ".answer", ".update"
+_SUFFIX, _ANSWER_SUFFIX, _UPDATE_SUFFIX, _SYSTEM_SUFFIX = ".json", ".answer", ".update", ".system"
+_SUFFIXES = (_SUFFIX, _ANSWER_SUFFIX, _UPDATE_SUFFIX, _SYSTEM_SUFFIX)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MarkKind = Literal["escape", "false-reject", "true-reject", "look", "self-test"]
@@ -87,7 +88,7 @@ class StationAnswer:
         return f"{self.command_id}-{self.state}-{self.utc}"
 
 
-InboxItem = Mark | StationAnswer | UpdateNote
+InboxItem = Mark | StationAnswer | UpdateNote | SystemNote
 """The content of a file of the inbox."""
 
 
@@ -201,7 +202,7 @@ class Inbox:
         return [
             name
             for name in os.listdir(folder)
-            if name.endswith((_SUFFIX, _ANSWER_SUFFIX, _UPDATE_SUFFIX)) and not name.startswith(".")
+            if name.endswith(_SUFFIXES) and not name.startswith(".")
         ]
 
     def _read(self, name: str, folder: int) -> InboxItem | None:
@@ -280,6 +281,8 @@ class PageMarks(Inbox):
 def _suffix(item: InboxItem) -> str:
     if isinstance(item, Mark):
         return _SUFFIX
+    if isinstance(item, SystemNote):
+        return _SYSTEM_SUFFIX
     return _ANSWER_SUFFIX if isinstance(item, StationAnswer) else _UPDATE_SUFFIX
 
 
@@ -294,4 +297,5 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
     _SUFFIX: TypeAdapter(Mark),
     _ANSWER_SUFFIX: TypeAdapter(StationAnswer),
     _UPDATE_SUFFIX: TypeAdapter(UpdateNote),
+    _SYSTEM_SUFFIX: TypeAdapter(SystemNote),
 }

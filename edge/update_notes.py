@@ -1,6 +1,6 @@
-"""A change of state of a desired bundle, on its way from the process that decides to the journal.
+"""A change of state of a desired bundle or of the system, on its way to the journal.
 
-The fields are those of ``edge.events.update``.
+The fields are those of ``edge.events.update`` and ``edge.events.system_update``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ UpdateState = Literal[
     "reverted",
     "superseded",
 ]
+
+SystemState = Literal["downloaded", "installed", "trial", "accepted", "refused", "reverted"]
+SlotName = Literal["A", "B", ""]
 
 _Count = Annotated[int, Field(ge=0)]
 _Text = Annotated[str, Field(max_length=100)]
@@ -59,3 +62,22 @@ class UpdateNote:
     utc: Annotated[str, Field(max_length=40)]
     figures: TrialFigures | None = None
     more: _Count = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SystemNote:
+    """A change of state of an update of the system. Empty texts: not known, or there is none.
+
+    update_id: the update, the same in all its states. version, target_slot: those of the update.
+    running, running_slot: those of the system that made the change.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    update_id: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")]
+    state: SystemState
+    version: _Text
+    target_slot: SlotName
+    running: _Text
+    running_slot: SlotName
+    reason: Annotated[str, Field(max_length=400)]
+    utc: Annotated[str, Field(max_length=40)]

@@ -16,7 +16,7 @@ from central.access.requests import DangerousAction, Requests
 from central.store import tables
 from central.store.command_tables import command_answers
 from central.store.copies import forget_copies
-from central.store.rollout_tables import update_reports
+from central.store.rollout_tables import system_reports, update_reports
 from edge.errors import UsageError
 
 _DATA = (
@@ -31,6 +31,7 @@ _DATA = (
     tables.self_tests,
     command_answers,
     update_reports,
+    system_reports,
 )
 
 

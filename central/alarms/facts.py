@@ -31,7 +31,7 @@ from central.store.tables import (
     self_tests,
     stations,
 )
-from central.store.updates import read_latest_of_stations
+from central.store.updates import read_latest_of_stations, read_latest_of_systems
 
 _WEEK_US = 7 * DAY_US
 _MOST_ESCAPES = 200
@@ -66,6 +66,7 @@ def read_facts(
     }
     sums = _cusums(connection, values, minute)
     updates = _failed_updates(connection, now_us - _WEEK_US)
+    system_updates = _failed_system_updates(connection, now_us - _WEEK_US)
     columns = ("id", "name", "state", "seen_us", "status_us", "certificates", "disks")
     found = []
     for row in connection.execute(select(*(stations.c[name] for name in columns))):
@@ -87,6 +88,7 @@ def read_facts(
                 {each.key: each.until_us for each in load_certificates(certificates)},
                 {each.folder: each.free_share for each in load_disks(disks)},
                 updates.get(number),
+                system_updates.get(number),
             )
         )
     return tuple(found)
@@ -137,8 +139,19 @@ def _failed_tests(connection: Connection, since_us: int) -> dict[int, str]:
 def _failed_updates(connection: Connection, since_us: int) -> dict[int, FailedUpdate]:
     """Return the stations whose latest report about an update is a failure."""
     return {
-        number: FailedUpdate(each.state, f"{each.name} {each.version}".strip(), each.reason)
+        number: FailedUpdate(
+            each.state, f"bundle {each.name or 'of an update'} {each.version}".rstrip(), each.reason
+        )
         for number, each in read_latest_of_stations(connection, since_us).items()
+        if each.state in ("refused", "reverted")
+    }
+
+
+def _failed_system_updates(connection: Connection, since_us: int) -> dict[int, FailedUpdate]:
+    """Return the stations whose latest report about their system is a failure."""
+    return {
+        number: FailedUpdate(each.state, f"system {each.version or 'of an update'}", each.reason)
+        for number, each in read_latest_of_systems(connection, since_us).items()
         if each.state in ("refused", "reverted")
     }
 

@@ -123,10 +123,11 @@ class CusumState:
 
 @dataclass(frozen=True, slots=True)
 class FailedUpdate:
-    """The latest report about an update. state: refused or reverted. bundle: name and version."""
+    """The latest report about an update. state: refused or reverted. name: of what, with its
+    version."""
 
     state: str
-    bundle: str
+    name: str
     reason: str
 
 
@@ -138,7 +139,8 @@ class StationFacts:
     be ejected and were not, within ``missed.minutes``. failed_test: the reason of the latest
     self-test, None where it was reproduced. escapes: marked parts without a review. conflicts:
     events that contradict others. certificates: end of validity by key of [uplink]. disks: free
-    share by folder. update: the latest update, where it failed.
+    share by folder. update, system_update: the latest update of the bundle and of the system, where
+    it failed.
     """
 
     station_id: int
@@ -155,6 +157,7 @@ class StationFacts:
     certificates: Mapping[str, int] = field(default_factory=dict)
     disks: Mapping[str, float] = field(default_factory=dict)
     update: FailedUpdate | None = None
+    system_update: FailedUpdate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +274,12 @@ def _station(facts: StationFacts, values: Mapping[str, float], now_us: int) -> I
     if facts.conflicts:
         text = f"{facts.conflicts} events contradict others: was a storage card copied?"
         yield Condition("copied", number, "", "warning", text)
-    if facts.update is not None:
-        text = f"bundle {facts.update.bundle or 'of an update'} was {facts.update.state}"
-        text += f": {facts.update.reason}" if facts.update.reason else ""
-        critical: Severity = "critical" if facts.update.state == "reverted" else "warning"
-        yield Condition("update", number, "", critical, text)
+    for subject, failed in (("", facts.update), ("system", facts.system_update)):
+        if failed is not None:
+            text = f"{failed.name} was {failed.state}"
+            text += f": {failed.reason}" if failed.reason else ""
+            critical: Severity = "critical" if failed.state == "reverted" else "warning"
+            yield Condition("update", number, subject, critical, text)
     yield from _certificates(number, facts.certificates, values, now_us)
     for folder, free_share in sorted(facts.disks.items()):
         which = f"of the folder {folder}"

@@ -9,7 +9,7 @@ from central.store import tables
 from central.store.command_tables import command_answers, commands
 from central.store.database import Database
 from central.store.partitions import AHEAD_DAYS, Partitions, day_of, drop_before
-from central.store.rollout_tables import update_reports
+from central.store.rollout_tables import system_reports, update_reports
 from central.store.tables import DAY_US, MINUTE_US, PARTITIONED
 
 CHUNK = 5_000
@@ -40,6 +40,7 @@ class Maintenance:
             tables.self_tests: retention.reports_days,
             command_answers: retention.reports_days,
             update_reports: retention.reports_days,
+            system_reports: retention.reports_days,
             commands: retention.reports_days,
             tables.rollups: retention.figures_days,
             tables.rollup_kinds: retention.figures_days,

@@ -1,4 +1,5 @@
-"""The tables of bundles, of rollouts to stations, and of what stations report about updates.
+"""The tables of bundles, of rollouts to stations, and of what stations report about updates of
+bundles and systems.
 
 Times are microseconds since 1970 UTC. ``*_by`` is the account of a person.
 """
@@ -126,6 +127,29 @@ update_reports = Table(
     UniqueConstraint("station_id", "update_id", name="uq_update_reports_station_id_update_id"),
     Index("ix_update_reports_station_id_received_us", "station_id", "received_us"),
     Index("ix_update_reports_desired_id", "desired_id"),
+)
+
+# The changes of state of updates of the system.
+system_reports = Table(
+    "system_reports",
+    metadata,
+    number("received_us"),
+    number("station_id"),
+    number("journal_id"),
+    words("run"),
+    number("sequence"),
+    number("at_us"),
+    Column("change_id", Text, nullable=False),
+    words("update_id"),
+    words("state"),
+    words("version"),
+    words("slot"),
+    words("reason"),
+    # The system that reported the change.
+    words("running"),
+    words("running_slot"),
+    UniqueConstraint("station_id", "change_id", name="uq_system_reports_station_id_change_id"),
+    Index("ix_system_reports_station_id_received_us", "station_id", "received_us"),
 )
 
 # Stations that rollouts leave out.

@@ -16,7 +16,7 @@ from sqlalchemy import Table
 from central.store import tables
 from central.store.command_tables import command_answers
 from central.store.message import EventMessage, parse_utc
-from central.store.rollout_tables import update_reports
+from central.store.rollout_tables import system_reports, update_reports
 from central.store.tables import MINUTE_US
 from edge.events.command import CommandEvent
 from edge.events.condition import DriftEvent, SelfTestEvent
@@ -30,6 +30,7 @@ from edge.events.event import (
 )
 from edge.events.payload import MAX_TEXT_CHARS
 from edge.events.start import StartEvent
+from edge.events.system_update import SystemUpdateEvent
 from edge.events.update import UpdateEvent
 from edge.records import Decision
 
@@ -91,6 +92,8 @@ class DerivedRows:
             self.rows[command_answers].append((*head, *_answer(event)))
         elif isinstance(event, UpdateEvent):
             self.rows[update_reports].append((*head, *_update(event, head[0])))
+        elif isinstance(event, SystemUpdateEvent):
+            self.rows[system_reports].append((*head, *_system_update(event, head[0])))
         elif isinstance(event, GapEvent):
             numbers = map(_whole_or_none, (event.count, event.first, event.last))
             tail = (_at(event.utc, head[0]), *numbers, _text(event.reason))
@@ -235,6 +238,19 @@ def _update(event: UpdateEvent, received_us: int) -> Row:
         _text(event.running),
         "" if event.figures is None else storable_text(event.figures.model_dump_json(), 2_000),
         _whole(event.more),
+    )
+
+
+def _system_update(event: SystemUpdateEvent, received_us: int) -> Row:
+    return (
+        _at(event.changed_utc, received_us),
+        *map(_name, (event.change_id, event.update_id)),
+        event.state,
+        _name(event.version),
+        event.slot,
+        _text(event.reason),
+        _name(event.running),
+        event.running_slot,
     )
 
 

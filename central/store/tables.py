@@ -73,6 +73,9 @@ stations = Table(
     # JSON lists of the status (central/store/health.py); empty where it has none.
     words("certificates"),
     words("disks"),
+    # The system that runs, and its slot; empty without an image.
+    words("system_version"),
+    words("system_slot"),
     _optional("status_us", BigInteger),
     _optional("status_utc_us", BigInteger),
     # Reception of the last event, and of the first message.

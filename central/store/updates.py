@@ -1,4 +1,4 @@
-"""The reports of stations about updates."""
+"""The reports of stations about updates of bundles and systems."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, select
 
-from central.store.rollout_tables import update_reports
+from central.store.rollout_tables import system_reports, update_reports
 from central.store.tables import starts, stations
 
 REPORTS_SHOWN = 200
@@ -34,7 +34,26 @@ class UpdateReport:
     more: int
 
 
+@dataclass(frozen=True, slots=True)
+class SystemReport:
+    """A change of state of an update of the system. running: the version that reported it."""
+
+    station_id: int
+    journal_id: int
+    sequence: int
+    received_us: int
+    at_us: int
+    update_id: str
+    state: str
+    version: str
+    slot: str
+    reason: str
+    running: str
+    running_slot: str
+
+
 _NAMES = tuple(UpdateReport.__slots__)
+_SYSTEM_NAMES = tuple(SystemReport.__slots__)
 
 
 def read_reports(connection: Connection, station: str) -> tuple[UpdateReport, ...]:
@@ -86,6 +105,43 @@ def read_latest_of_stations(
     for (number, _), report in read_latest(connection, since_us=since_us).items():
         if number not in found or _order(report) > _order(found[number]):
             found[number] = report
+    return found
+
+
+def read_system_reports(connection: Connection, station: str) -> tuple[SystemReport, ...]:
+    """Return the latest reports of a station about its system, newest first."""
+    table = system_reports
+    rows = connection.execute(
+        select(*(table.c[name] for name in _SYSTEM_NAMES))
+        .join(stations, stations.c.id == table.c.station_id)
+        .where(stations.c.name == station)
+        .order_by(table.c.received_us.desc(), table.c.sequence.desc())
+        .limit(REPORTS_SHOWN)
+    )
+    return tuple(SystemReport(*row) for row in rows)
+
+
+def read_latest_of_systems(connection: Connection, since_us: int = 0) -> Mapping[int, SystemReport]:
+    """Return the latest report of each station about its system that was received since then.
+
+    Within a journal the sequence numbers decide, because an event may be sent again later.
+    """
+    found: dict[int, SystemReport] = {}
+    rows = connection.execute(
+        select(*(system_reports.c[name] for name in _SYSTEM_NAMES))
+        .where(system_reports.c.received_us >= since_us)
+        .order_by(system_reports.c.received_us, system_reports.c.sequence)
+    )
+    for row in rows:
+        each = SystemReport(*row)
+        known = found.get(each.station_id)
+        is_older = (
+            known is not None
+            and known.journal_id == each.journal_id
+            and known.sequence > each.sequence
+        )
+        if not is_older:
+            found[each.station_id] = each
     return found
 
 

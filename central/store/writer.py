@@ -32,7 +32,7 @@ from central.store.registry import (
     insert_or_skip,
     save_coverage,
 )
-from central.store.rollout_tables import update_reports
+from central.store.rollout_tables import system_reports, update_reports
 from central.store.rows import Row, storable_text
 from central.store.tables import (
     conflicts,
@@ -49,6 +49,9 @@ MAX_REFUSED = 10_000
 """The refused messages that are kept; older ones are removed."""
 
 _REFUSED_BYTES = 2048
+
+# A station that crashed may journal them twice.
+_REPEATED = (marks, command_answers, update_reports, system_reports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,8 @@ def _save_stations(
                 note=storable_text(status.note),
                 certificates=dump_certificates(status),
                 disks=dump_disks(status),
+                system_version=storable_text(status.system.version, 100) if status.system else "",
+                system_slot=storable_text(status.system.slot, 1) if status.system else "",
                 status_us=each.message.received_us,
                 status_utc_us=parse_utc(status.utc),
             )
@@ -185,11 +190,7 @@ def _save_stations(
 def _save(connection: Connection, batch: BatchContents, now_us: int) -> None:
     insert_rows(connection, events, batch.events)
     for table, rows in batch.derived.rows.items():
-        if table in (
-            marks,
-            command_answers,
-            update_reports,
-        ):  # a station that crashed may journal them twice
+        if table in _REPEATED:
             names = [column.name for column in table.columns]
             listed = [dict(zip(names, row, strict=True)) for row in rows]
             insert_or_skip(connection, table, listed)

@@ -15,9 +15,10 @@ from pydantic import Field
 from edge.clock import boot_id, utc_now
 from edge.events.command import CommandEvent
 from edge.events.condition import DriftEvent, SelfTestEvent
-from edge.events.health import CertificateValidity, DiskSpace
+from edge.events.health import CertificateValidity, DiskSpace, RunningSystem
 from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
 from edge.events.start import StartEvent
+from edge.events.system_update import SystemUpdateEvent
 from edge.events.update import UpdateEvent
 from edge.inbox import Mark, MarkKind
 from edge.records import Decision, Defect, Timings, Verdict
@@ -264,6 +265,10 @@ class StatusEvent(StationEvent):
     disks: tuple[DiskSpace, ...] = Field(
         default=(), description="the disks of the station, each file system once"
     )
+    system: RunningSystem | None = Field(
+        default=None,
+        description="the system that runs, on a unit with an image; otherwise null",
+    )
 
 
 Event = (
@@ -275,6 +280,7 @@ Event = (
     | SelfTestEvent
     | CommandEvent
     | UpdateEvent
+    | SystemUpdateEvent
     | GapEvent
 )
 """Every event that can be journalled."""

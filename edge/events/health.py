@@ -1,4 +1,4 @@
-"""The condition of a station's machine in its status: certificates and disks."""
+"""The condition of a station's machine in its status: certificates, disks and system."""
 
 from __future__ import annotations
 
@@ -23,3 +23,10 @@ class DiskSpace(Payload):
     folder: str = Field(description="the folder: `state`, `uplink` or `pictures`")
     free_bytes: int = Field(description="bytes that the user of the uplink may still write")
     total_bytes: int = Field(description="size of the file system in bytes")
+
+
+class RunningSystem(Payload):
+    """The system of a unit with two slots."""
+
+    version: str = Field(description="version of the system")
+    slot: str = Field(description="slot from which it was started, A or B")

@@ -22,6 +22,7 @@ from edge.events.event import (
     mark_event,
     part_event,
 )
+from edge.events.system_update import system_update_event
 from edge.events.update import update_event
 from edge.inbox import InboxItem, Mark
 from edge.journal.writer import PartlyStoredError
@@ -32,7 +33,7 @@ from edge.station.collaborators import JournalPort, OnStored
 from edge.station.part_numbers import RunEnd
 from edge.station.previous_run import LastRunAccount
 from edge.station.recent_parts import PartRegister, temporary_register
-from edge.update_notes import UpdateNote
+from edge.update_notes import SystemNote, UpdateNote
 
 _log = getLogger(__name__)
 
@@ -145,7 +146,7 @@ class JournalWriter:
         self._put(event)
 
     def put_mark(self, mark: InboxItem, picture: str | None, on_stored: OnStored) -> bool:
-        """Journal a person's mark, or the answer to a command. Never waits for the disk.
+        """Journal an item of the inbox. Never waits for the disk.
 
         Return False if the queue is full; it does not count as lost.
         """
@@ -295,6 +296,8 @@ class JournalWriter:
                 return mark_event(self._station, item.mark, item.picture)
             if isinstance(item.mark, UpdateNote):
                 return update_event(self._station, item.mark)
+            if isinstance(item.mark, SystemNote):
+                return system_update_event(self._station, item.mark)
             return command_event(self._station, item.mark)
         return actuation_event(
             self._station,

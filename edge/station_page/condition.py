@@ -1,4 +1,4 @@
-"""The condition of the station beside its journal: process, self-test, drift and uplink."""
+"""The condition of the station beside its journal: process, self-test, drift, uplink, updates."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edge.events.identity import JournalPosition
 from edge.files import read_regular_file
 from edge.journal.cursor import read_cursor
 from edge.station.monitor.self_test_state import SelfTestState, read_self_test
+from edge.station_page.updates import UpdatesCondition, UpdatesReader
 from edge.uplink.state import read_state
 
 ProcessState = Literal["ready", "starting", "stopped"]
@@ -61,6 +62,7 @@ class StationCondition:
     self_test: SelfTestState | None = None
     drift: tuple[AlarmState, ...] = ()
     is_commissioned: bool = True
+    updates: UpdatesCondition = UpdatesCondition()
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class ConditionReader:
 
     paths: StatePaths
     machine: MachineState = field(default_factory=MachineState)
+    updates: UpdatesReader | None = None
     _drift_file: tuple[int, int] = (0, 0)
     _drift: tuple[AlarmState, ...] = ()
 
@@ -84,7 +87,13 @@ class ConditionReader:
             self_test=read_self_test(self.paths.self_test),
             drift=self._alarms(),
             is_commissioned=self.paths.commissioning.exists(),
+            updates=self._updates(),
         )
+
+    def _updates(self) -> UpdatesCondition:
+        if self.updates is None:
+            self.updates = UpdatesReader(self.paths.updates)
+        return self.updates.read()
 
     def _process(self) -> StationProcess:
         service = unit(self.machine)

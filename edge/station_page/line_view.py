@@ -6,6 +6,7 @@ from edge.station_page import part_view
 from edge.station_page.condition import Delivery
 from edge.station_page.html import clock, moment, percent, words
 from edge.station_page.snapshot import PageSnapshot, PeriodView
+from edge.station_page.updates import updates_block
 
 SHOWN_REJECTS = 12
 _BEHIND_ROWS = 1000
@@ -28,6 +29,7 @@ def live_part(page: PageSnapshot, now_s: float) -> str:
         f'<section id="newest"><h2 class="hidden">Last rejected part</h2>{last}</section>\n'
         f'<section id="earlier"><h2>Rejected before</h2><div class="cards">'
         f"{cards or '<p class=soft>none</p>'}</div></section>\n"
+        f'<section id="updates">{updates_block(page.condition.updates, now_s)}</section>\n'
         f'<section id="about">{_about(page, now_s)}</section>'
     )
 

@@ -1,4 +1,4 @@
-"""The certificates and disks of the station, as its status states them."""
+"""The certificates, disks and system of the station, as its status states them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,30 @@ from cryptography import x509
 
 from edge.config.paths import StatePaths
 from edge.config.uplink import UplinkConfig
-from edge.events.health import CertificateValidity, DiskSpace
+from edge.events.health import CertificateValidity, DiskSpace, RunningSystem
+from edge.updates.system.boot_loader import read_image
+from edge.updates.system.boot_state import BootStateError
 
 _log = getLogger(__name__)
 
 _MAX_BYTES = 1 << 20
+_MAX_VERSION_CHARS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class MachineHealth:
-    """The certificates and disks that a status states."""
+    """The certificates, disks and system that a status states. system: None without an image."""
 
     certificates: tuple[CertificateValidity, ...] = ()
     disks: tuple[DiskSpace, ...] = ()
+    system: RunningSystem | None = None
 
 
-def read_health(uplink: UplinkConfig, paths: StatePaths) -> MachineHealth:
-    """Return the certificates of [uplink] and the disks of the state folders. Blocks for files.
+def read_health(
+    uplink: UplinkConfig, paths: StatePaths, *, root: Path = Path("/")
+) -> MachineHealth:
+    """Return the certificates of [uplink], the disks of the state folders, and the system below
+    ``root``. Blocks for files.
 
     A file or folder that cannot be read now is left out, and logged at DEBUG: a certificate is
     perhaps being replaced, and `outfeed doctor` names lasting faults. Folders of one file system
@@ -51,7 +58,17 @@ def read_health(uplink: UplinkConfig, paths: StatePaths) -> MachineHealth:
         )
         disks.setdefault(device, space)
     found = tuple(each for each in certificates if each is not None)
-    return MachineHealth(found, tuple(disks.values()))
+    return MachineHealth(found, tuple(disks.values()), _system(root))
+
+
+def _system(root: Path) -> RunningSystem | None:
+    """Return the system that runs; None on a unit that was not flashed with an image."""
+    try:
+        image = read_image(root)
+    except BootStateError as error:
+        _log.debug("no_system_image reason=%s", error)
+        return None
+    return RunningSystem(version=image.version[:_MAX_VERSION_CHARS], slot=image.slot)
 
 
 def _validity(key: str, path: Path) -> CertificateValidity | None:

@@ -64,6 +64,7 @@ def make_statuses(
         commissioning=commissioning,
         certificates=health.certificates,
         disks=health.disks,
+        system=health.system,
     )
     return StatusMessages(
         online=online, lost=online.model_copy(update={"state": "offline", "cause": "lost"})

@@ -28,7 +28,7 @@ from tests.system.findings import Findings
 from tests.system.unit_image import Card, Unit
 from tests.system.variants import REFUSED, VARIANTS, Bundles
 
-START_S = 2400.0
+START_S = 7200.0
 _READY = "until systemctl is-active -q outfeed-station; do sleep 5; done; sleep 30"
 _STATE = "systemctl show -p ActiveState,StatusText outfeed-station"
 UPDATE = "outfeed system update --now"
@@ -67,7 +67,7 @@ class Matrix:
 
     def _install(self, name: str) -> tuple[int, str]:
         address = self._server.address(self._bundles.make(name).name)
-        return self._unit.run(f"{UPDATE} {address} --ca /data/test/ca.pem", 2400)
+        return self._unit.run(f"{UPDATE} {address} --ca /data/test/ca.pem", 7200)
 
     def begin(self) -> None:
         began_s = time.monotonic()
@@ -78,7 +78,7 @@ class Matrix:
         _, out = self._unit.run("findmnt -no FSTYPE,OPTIONS /; ls /dev/watchdog0; hostname")
         self._findings.add("squashfs" in out and " ro" in out, f"the system is read-only: {out}")
         self._findings.add(wait_attempts(self._unit), "the start got its attempts back")
-        _, out = self._unit.run(f"timeout 900 sh -c '{_READY}'; {_STATE}", 1000)
+        _, out = self._unit.run(f"timeout 1800 sh -c '{_READY}'; {_STATE}", 7200)
         self._findings.add("ActiveState=active" in out, f"the station inspects: {out}")
 
     def refused(self) -> None:
@@ -107,7 +107,7 @@ class Matrix:
                 break
         took_s = time.monotonic() - began_s
         phase = "accepted" if variant.accepted else "reverted"
-        state = wait_phase(self._unit, phase, 1200)
+        state = wait_phase(self._unit, phase, 7200)
         update = state["update"]
         assert isinstance(update, dict)
         fine = (state["slot"], update["phase"], state["next"]) == (expected, phase, expected)
@@ -120,7 +120,7 @@ class Matrix:
 
 def wait_attempts(unit: Unit) -> bool:
     """outfeed-confirm has judged this start."""
-    limit = time.monotonic() + 600
+    limit = time.monotonic() + 7200
     while time.monotonic() < limit:
         found = status(unit)
         slots = found["slots"]

@@ -16,7 +16,7 @@ from central.store.health import (
 from central.store.periods import read_last_ends
 from central.store.rollouts import read_pins, read_wanted
 from central.store.tables import DAY_US, conflicts, gaps, self_tests, stations
-from central.store.updates import read_latest_of_stations, read_running
+from central.store.updates import read_latest_of_stations, read_latest_of_systems, read_running
 
 _WEEK_US = 7 * DAY_US
 _BAD_ENDS = ("failed", "crashed", "killed", "power")
@@ -32,7 +32,9 @@ class FleetEntry:
     contradict others. certificates: the next to expire first. disks: the fullest first. bundle: the
     file in its configuration. running: the id of the bundle that it stated last. wanted, rollout:
     the bundle that a rollout asks for. update, update_us: the latest reported state of an update,
-    and its time. pin: the reason why rollouts leave it out.
+    and its time. pin: the reason why rollouts leave it out. system_version, system_slot: the system
+    that runs, on a unit with an image. system_update, system_update_us, system_update_version: the
+    latest reported state of an update of the system.
     """
 
     name: str
@@ -57,6 +59,11 @@ class FleetEntry:
     update: str = ""
     update_us: int | None = None
     pin: str = ""
+    system_version: str = ""
+    system_slot: str = ""
+    system_update: str = ""
+    system_update_us: int | None = None
+    system_update_version: str = ""
 
 
 def read_fleet(
@@ -84,8 +91,9 @@ def read_fleet(
         ),
     )
     wanted, running, pins = read_wanted(connection), read_running(connection), read_pins(connection)
-    latest = read_latest_of_stations(connection)
+    latest, systems = read_latest_of_stations(connection), read_latest_of_systems(connection)
     columns = ("name", "state", "cause", "version", "bundle", "note", "seen_us", "status_us")
+    columns = (*columns, "system_version", "system_slot")
     further = ("id", "undelivered", "certificates", "disks")
     statement = select(*(stations.c[name] for name in (*columns, *further))).order_by(
         stations.c.name
@@ -109,6 +117,9 @@ def read_fleet(
             update=latest[row["id"]].state if row["id"] in latest else "",
             update_us=latest[row["id"]].at_us if row["id"] in latest else None,
             pin=pins[row["name"]].reason if row["name"] in pins else "",
+            system_update=systems[row["id"]].state if row["id"] in systems else "",
+            system_update_us=systems[row["id"]].at_us if row["id"] in systems else None,
+            system_update_version=systems[row["id"]].version if row["id"] in systems else "",
         )
         for row in connection.execute(statement).mappings()
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
+from sqlalchemy import select
 from starlette.responses import Response
 
 from central.access.caller import Caller
@@ -15,7 +16,14 @@ from central.rollouts.changes import pin_station, unpin_station
 from central.store.judgements import station_number
 from central.store.queries import has_station
 from central.store.rollouts import read_pins, read_wanted
-from central.store.updates import UpdateReport, read_reports, read_running
+from central.store.tables import stations
+from central.store.updates import (
+    SystemReport,
+    UpdateReport,
+    read_reports,
+    read_running,
+    read_system_reports,
+)
 from central.web.access import require
 from central.web.context import WebContext
 from central.web.plant.forms import Form, audited_step, see_other
@@ -35,6 +43,14 @@ def make_update_pages(context: WebContext) -> APIRouter:
             if not has_station(connection, station):
                 raise HTTPException(404, "there is no station with this name")
             return read_reports(connection, station)
+
+    @router.get("/api/stations/{station}/system-updates", tags=["rollouts"])
+    def listed_systems(caller: SeesRollouts, station: str) -> tuple[SystemReport, ...]:
+        """Return what a station reported about updates of its system, newest first."""
+        with context.database.read() as connection:
+            if not has_station(connection, station):
+                raise HTTPException(404, "there is no station with this name")
+            return read_system_reports(connection, station)
 
     @router.get("/stations/{station}/updates", include_in_schema=False, response_class=HTMLResponse)
     def updates_page(caller: SeesRollouts, station: str) -> HTMLResponse:
@@ -64,6 +80,9 @@ def _page(context: WebContext, caller: Caller, station: str, fault: str = "") ->
         wanted = read_wanted(connection).get(number)
         running = read_running(connection).get(number, "")
         pin = read_pins(connection).get(station)
+        system_reports = read_system_reports(connection, station)
+        names = (stations.c.system_version, stations.c.system_slot)
+        system = connection.execute(select(*names).where(stations.c.id == number)).one()
     figures = [json.loads(each.figures) if each.figures else {} for each in reports]
     return context.page(
         "updates.html",
@@ -75,4 +94,6 @@ def _page(context: WebContext, caller: Caller, station: str, fault: str = "") ->
         running=running,
         pin=pin,
         fault=fault,
+        system=system,
+        system_reports=system_reports,
     )

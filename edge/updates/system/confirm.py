@@ -12,7 +12,14 @@ from typing import Literal
 from edge.updates.system.boot_loader import BootLoader, SystemImage
 from edge.updates.system.boot_state import BootStateError, other
 from edge.updates.system.function import STATION, Observer, failed_functions
-from edge.updates.system.record import FOLDER, Function, read_record, write_record
+from edge.updates.system.record import (
+    FOLDER,
+    Function,
+    SystemRecord,
+    note_of,
+    read_record,
+    write_record,
+)
 
 _log = logging.getLogger(__name__)
 Outcome = Literal["started", "accepted", "reverted", "refused"]
@@ -59,8 +66,11 @@ def confirm(
         failed_trial = record.phase == "trial" and record.slot == other(slot)
         if failed_trial:
             reason = record.reason or "it did not start, or hung, before it could be judged"
-            write_record(record.model_copy(update={"phase": "reverted", "reason": reason}), folder)
+            record = record.model_copy(update={"phase": "reverted", "reason": reason})
+            write_record(record.with_note(note_of(record, "reverted", image, reason)), folder)
             _log.error("system_reverted version=%s reason=%s", record.version, reason)
+        elif record.phase == "trial":
+            _record_acceptance(record, image, folder)  # a power cut came after the confirmation
         unconfirmed = not state.of(other(slot)).good
         state = state.started(slot)
         loader.write(state.written(other(slot)) if unconfirmed else state)
@@ -69,7 +79,7 @@ def confirm(
     failed = _watch(observer, record.before, times, now_s, wait)
     if not failed:
         loader.write(state.confirmed(slot))
-        write_record(record.model_copy(update={"phase": "accepted", "reason": ""}), folder)
+        _record_acceptance(record, image, folder)
         _log.warning("system_accepted slot=%s version=%s", slot, image.version)
         return "accepted"
     reason = "; ".join(failed)
@@ -79,13 +89,20 @@ def confirm(
         # Nowhere to go: this system at least started.
         _log.error("system_stays reason=%s error=%s", reason, error)
         loader.write(state.confirmed(slot))
-        write_record(record.model_copy(update={"phase": "accepted", "reason": reason}), folder)
+        _record_acceptance(record, image, folder, reason)
         return "accepted"
     # The reason first: after the next line a power cut leads to the other slot already.
     write_record(record.model_copy(update={"reason": reason}), folder)
     loader.write(refused)
     _log.error("system_refused slot=%s version=%s reason=%s", slot, image.version, reason)
     return "refused"
+
+
+def _record_acceptance(
+    record: SystemRecord, image: SystemImage, folder: Path, reason: str = ""
+) -> None:
+    record = record.model_copy(update={"phase": "accepted", "reason": reason})
+    write_record(record.with_note(note_of(record, "accepted", image, reason)), folder)
 
 
 def _watch(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge.clock import boot_id
 from edge.errors import UsageError
+from edge.inbox import Inbox
 from edge.updates.system.boot_loader import (
     BootLoader,
     SystemImage,
@@ -20,14 +21,23 @@ from edge.updates.system.boot_loader import (
 )
 from edge.updates.system.confirm import ConfirmTimes, confirm
 from edge.updates.system.fetch import fetch
-from edge.updates.system.function import SystemdObserver
-from edge.updates.system.install import InstallOptions, install, roll_back, switch, wait_until_idle
+from edge.updates.system.function import JOURNAL, SystemdObserver
+from edge.updates.system.install import (
+    InstallOptions,
+    install,
+    new_update,
+    record_refusal,
+    roll_back,
+    switch,
+    wait_until_idle,
+)
 from edge.updates.system.offer import SystemUpdateError
-from edge.updates.system.record import FOLDER
+from edge.updates.system.record import FOLDER, deliver_notes
 
 Tell = Callable[[str], None]
 _JUDGED = Path("/run/outfeed-boot/judged")
 _LOCK = Path("/run/outfeed-system.lock")
+_INBOX = JOURNAL.parent / "inbox"
 
 
 def update_system(
@@ -47,12 +57,13 @@ def update_system(
     with _alone() as (image, loader):
         _yield_to_inspection()
         remote = bundle.startswith(("https://", "http://"))
-        path = fetch(bundle, FOLDER, authority=authority) if remote else Path(bundle)
+        path = _fetch(bundle, authority, image) if remote else Path(bundle)
         if not path.is_file():
             raise UsageError(f"BUNDLE: expected a file or an https address, found none at {bundle}")
         record = install(path, image, loader, InstallOptions(allow_older=allow_older))
         if remote:
             path.unlink(missing_ok=True)
+        deliver_notes(Inbox(_INBOX))
         tell(f"version {record.version} is in slot {record.slot} and was read back")
         if not later:
             _switch(image, loader, idle_s, tell)
@@ -85,11 +96,20 @@ def confirm_system(*, limit_s: float, steady_s: float, tell: Tell) -> None:
             _JUDGED.write_text(f"{outcome}\n")
 
 
+def _fetch(address: str, authority: Path | None, image: SystemImage) -> Path:
+    try:
+        return fetch(address, FOLDER, authority=authority)
+    except SystemUpdateError as error:
+        record_refusal(new_update(image), image, str(error))
+        raise
+
+
 def _switch(image: SystemImage, loader: BootLoader, idle_s: float, tell: Tell) -> None:
     observer = SystemdObserver(boot_id())
     tell(f"waits until no part came for {idle_s:g} s" if idle_s else "switches at once")
     wait_until_idle(observer, idle_s)
-    record = switch(loader, observer, boot_id())
+    record = switch(image, loader, observer, boot_id())
+    deliver_notes(Inbox(_INBOX))
     tell(f"the unit restarts into slot {record.slot} on trial")
     _reboot(image, loader)
 
@@ -113,7 +133,10 @@ def _alone() -> Iterator[tuple[SystemImage, BootLoader]]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SystemUpdateError("another `outfeed system` command is at work") from error
-        yield image, open_loader(image)
+        try:
+            yield image, open_loader(image)
+        finally:
+            deliver_notes(Inbox(_INBOX))
     finally:
         os.close(descriptor)
 

@@ -72,7 +72,7 @@ def test_an_installed_system_waits_for_the_switch(tmp_path: Path):
     record = begin(tmp_path, loader, offer())
     assert (record.phase, record.version, record.slot) == ("installed", "1.1", "B")
     assert loader.read().primary() == "A"
-    switch(loader, Unit(), "boot-1", folder=tmp_path / "state")
+    switch(IMAGE, loader, Unit(), "boot-1", folder=tmp_path / "state")
     assert loader.read().primary() == "B"
     stored = read_record(tmp_path / "state")
     assert (stored.phase, stored.before.station, stored.before.broker) == ("trial", True, True)
@@ -86,7 +86,7 @@ def test_a_disk_that_does_not_keep_a_bit_is_found(tmp_path: Path, flip: int):
     assert not loader.read().of("B").bootable
     assert loader.read().primary() == "A"
     with pytest.raises(SystemUpdateError, match="no installed system waits for a switch"):
-        switch(loader, Unit(), "boot-1", folder=tmp_path / "state")
+        switch(IMAGE, loader, Unit(), "boot-1", folder=tmp_path / "state")
 
 
 def test_the_slot_cannot_be_started_while_it_is_written(tmp_path: Path):
