@@ -1,7 +1,7 @@
 """Measure the bytes that a station writes to its disk: ``python -m bench.disk_usage``.
 
-Journal, pictures and the uplink's position write to an ext4 file system of their own. It lies on a
-loop device, which needs root. The statistics of the device count every sector, those of the file
+Journal, pictures, the uplink's position and updates write to an ext4 file system of their own. It
+lies on a loop device, which needs root. The statistics of the device count every sector, those of the file
 system's own journal included. The figures are in docs/benchmarks/disk.md, and are the constants of
 edge/disk_usage/cost.py.
 """
@@ -9,6 +9,9 @@ edge/disk_usage/cost.py.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import io
+import random
 import subprocess
 import sys
 import tempfile
@@ -20,14 +23,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from edge.config.updates import UpdatesConfig
+from edge.config.uplink import UplinkConfig
 from edge.events.event import ActuationAction, ActuationCause, Event, actuation_event, part_event
 from edge.events.identity import JournalPosition
+from edge.files import write_durably
 from edge.journal.cursor import write_cursor
 from edge.journal.writer import Journal
 from edge.pictures.file_name import PictureName
 from edge.pictures.keep_rules import KeepReason
 from edge.pictures.picture_store import PictureStore
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
+from edge.updater.download import Download
+from edge.updates.desired import DesiredBundle
+from edge.updates.state import UpdateState, write_state
 
 _SECTOR_BYTES = 512  # of /sys/block/*/stat, whatever the disk's own are
 _TIMINGS = Timings(3312.4, 11.25, 0.0, 0.0, 4.75)
@@ -183,6 +192,49 @@ def cursor_cost(disk: LoopDisk, count: int) -> RecordCost:
     return measure(disk, "uplink's position", count, 75 * count, work)
 
 
+class _LocalDownload(Download):
+    """A download whose server answers with these bytes. Everything behind the network is real."""
+
+    def __init__(self, data: bytes, folder: Path) -> None:
+        digest = hashlib.sha256(data).hexdigest()
+        bundle = DesiredBundle(
+            name="b", version="1.0", sha256=digest, size_bytes=len(data), file=f"{digest}.outfeed"
+        )
+        super().__init__(
+            bundle, folder, UpdatesConfig(min_free_mb=0), UplinkConfig(), lambda _: True
+        )
+        self._data = data
+
+    def _load(self) -> bool:
+        return self._receive(io.BytesIO(self._data), 0)
+
+
+def bundle_cost(disk: LoopDisk, count: int, size: int) -> RecordCost:
+    """Measure the download of a bundle of ``size`` bytes and its copy, per bundle."""
+    folder = disk.folder / f"bundles-{size}"
+    (folder / "updater").mkdir(parents=True)
+
+    def work() -> None:
+        for number in range(count):
+            download = _LocalDownload(random.Random(number).randbytes(size), folder / "updater")
+            download.run()
+            write_durably(folder / f"{number}.outfeed", download.path.read_bytes())
+
+    return measure(disk, f"bundle of {size >> 20} MiB", count, count * size, work)
+
+
+def trial_state_cost(disk: LoopDisk, count: int) -> RecordCost:
+    """Measure the states of a trial, per state."""
+    path = disk.folder / "updates.json"
+    size = len(UpdateState(revision=1).model_dump_json())
+
+    def work() -> None:
+        for number in range(1, count + 1):
+            write_state(path, UpdateState(revision=number))
+
+    return measure(disk, "state of a trial", count, size * count, work)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one table. Blocks for some minutes on a slow disk."""
     parser = argparse.ArgumentParser(prog="python -m bench.disk_usage", description=__doc__)
@@ -196,6 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for size in (64 << 10, 1 << 20):
             costs.append(picture_cost(disk, 200, size))
         costs.append(cursor_cost(disk, 1000))
+        costs.append(bundle_cost(disk, 10, 8 << 20))
+        costs.append(trial_state_cost(disk, 300))
     table = Table(title="bytes written to the disk, for each record")
     for heading in ("record", "count", "stored", "written", "factor", "flushes"):
         table.add_column(heading, justify="left" if heading == "record" else "right")

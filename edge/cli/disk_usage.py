@@ -42,6 +42,25 @@ _Endurance = Annotated[
         help="Endurance of the disk in terabytes (TBW). Adds its life in years.",
     ),
 ]
+_Updates = Annotated[
+    float, typer.Option(callback=finite, help="Bundles over the network in a month.")
+]
+_BundleMb = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        callback=finite,
+        help="Size of such a bundle in MB. Default: that of the bundle of station.toml.",
+        show_default=False,
+    ),
+]
+_SystemUpdates = Annotated[
+    float, typer.Option(callback=finite, help="Updates of the system in a month.")
+]
+_SystemMb = Annotated[
+    float,
+    typer.Option(min=0, callback=finite, help="Size of an update of the system in MB."),
+]
 
 
 def disk_usage(
@@ -51,19 +70,23 @@ def disk_usage(
     rejected: _Rejected = 0.01,
     unknown: _Unknown = 0.0,
     picture_kb: _PictureKb = None,
+    bundle_updates: _Updates = 0.0,
+    bundle_mb: _BundleMb = None,
+    system_updates: _SystemUpdates = 0.0,
+    system_mb: _SystemMb = 350.0,
     tbw: _Endurance = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Predict the bytes that the station writes to its disk in a day, and the life of the disk.
 
-    The table has journal, pictures and the position of the uplink, with the writes of the file
-    system, next to their limits. The figures are for an ext4 file system (docs/benchmarks/disk.md).
-    A flash card writes more than it receives; its TBW includes that.
+    The table has journal, pictures, the position of the uplink and updates, with the writes of the
+    file system, next to their limits. The figures are for an ext4 file system
+    (docs/benchmarks/disk.md). A flash card writes more than it receives; its TBW includes that.
     """
     from rich.console import Console
 
     from edge.disk_usage import predict
-    from edge.disk_usage.report import day_of, prediction_json, usage_table
+    from edge.disk_usage.report import UpdatesPerMonth, day_of, prediction_json, usage_table
     from edge.privileges import open_config
 
     settings = open_config(config)
@@ -75,6 +98,7 @@ def disk_usage(
         unknown=unknown,
         picture_kb=picture_kb,
         tbw=tbw,
+        updates=UpdatesPerMonth(bundle_updates, system_updates, bundle_mb, system_mb),
     )
     prediction = predict(settings, day)
     if json:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from math import inf
 
 from edge.config.station import StationConfig
-from edge.disk_usage.cost import REJECTED_ROW_BYTES, ROW_BYTES, journal_bytes, position_bytes
+from edge.disk_usage.cost import (
+    REJECTED_ROW_BYTES,
+    ROW_BYTES,
+    bundle_update_bytes,
+    journal_bytes,
+    position_bytes,
+    system_update_bytes,
+)
 from edge.journal import cursor
 from edge.journal.capacity import JournalCapacity
 from edge.pictures.picture_store import cost_bytes
@@ -34,6 +41,18 @@ class Day:
 
     frame_bytes: float
     """The size of a frame in memory."""
+
+    bundle_updates: float = 0.0
+    """Bundles over the network per day."""
+
+    bundle_bytes: float = 0.0
+    """The size of such a bundle."""
+
+    system_updates: float = 0.0
+    """Updates of the system per day."""
+
+    system_bytes: float = 0.0
+    """The size of such an update."""
 
     @property
     def parts(self) -> float:
@@ -65,6 +84,12 @@ class Prediction:
 
     picture_bytes: float
 
+    bundle_update_bytes: float
+    """Bytes of bundles over the network: download, copy, and the states of the trial."""
+
+    system_update_bytes: float
+    """Bytes of updates of the system: download, and the slot."""
+
     journal_days: float
     """The days until the journal reaches its capacity and the oldest events are removed."""
 
@@ -78,9 +103,10 @@ class Prediction:
 
     @property
     def total_bytes(self) -> float:
-        """Return the bytes of journal, positions and pictures."""
+        """Return the bytes of journal, positions, pictures and updates."""
         positions = self.position_bytes + self.numbers_bytes
-        return self.journal_bytes + positions + self.picture_bytes
+        updates = self.bundle_update_bytes + self.system_update_bytes
+        return self.journal_bytes + positions + self.picture_bytes + updates
 
     def years(self, endurance_bytes: float) -> float:
         """Return the years until this endurance (TBW, in bytes) is used up."""
@@ -120,6 +146,8 @@ def predict(config: StationConfig, day: Day) -> Prediction:
         pictures_wanted=wanted,
         pictures=written,
         picture_bytes=written * cost,
+        bundle_update_bytes=day.bundle_updates * bundle_update_bytes(day.bundle_bytes),
+        system_update_bytes=day.system_updates * system_update_bytes(day.system_bytes),
         journal_days=_ratio(JournalCapacity(config.journal.max_bytes).rows, rows),
         album_days=_ratio(pictures.max_bytes, written * day.picture_bytes),
         ring_frames=frames if pictures.enabled else 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import isfinite
 
 from rich.table import Table
@@ -18,6 +18,21 @@ from edge.tables import counts_table
 _MB, _GB, _TB = 1e6, 1e9, 1e12
 # A PNG of a textured surface has 0.4 to 0.7 of the bytes of its pixels.
 _PNG_SHARE = 0.5
+_MONTH_DAYS = 365.25 / 12
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatesPerMonth:
+    """Updates in a month, and their sizes. bundle_mb: None: that of the bundle of station.toml."""
+
+    bundles: float = 0.0
+    systems: float = 0.0
+    bundle_mb: float | None = None
+    system_mb: float = 0.0
+
+
+NO_UPDATES = UpdatesPerMonth()
+_MOST_UPDATES = 1000
 
 
 def day_of(
@@ -29,10 +44,12 @@ def day_of(
     unknown: float,
     picture_kb: float | None,
     tbw: float | None,
+    updates: UpdatesPerMonth = NO_UPDATES,
 ) -> Day:
     """Return the day of the line.
 
-    The size of a picture is read from the picture store where it is not given. Raises UsageError
+    The size of a picture is read from the picture store where it is not given, and that of a bundle
+    from the one of station.toml. Raises UsageError
     for values out of range, and where rate or size are unknown.
     """
     if rate_hz is None and config.trigger.kind != "belt":
@@ -46,7 +63,32 @@ def day_of(
     if tbw is not None and not tbw > 0:
         raise UsageError(f"--tbw {tbw:g}: expected above 0")
     frame_bytes, picture_bytes = _sizes(config, picture_kb)
-    return Day(rate, hours, rejected, unknown, picture_bytes, frame_bytes)
+    for name, count in (("bundle", updates.bundles), ("system", updates.systems)):
+        if not 0 <= count <= _MOST_UPDATES:
+            raise UsageError(f"--{name}-updates {count:g}: expected 0 to {_MOST_UPDATES}")
+    return Day(
+        rate,
+        hours,
+        rejected,
+        unknown,
+        picture_bytes,
+        frame_bytes,
+        updates.bundles / _MONTH_DAYS,
+        _bundle_bytes(config, updates) if updates.bundles else 0.0,
+        updates.systems / _MONTH_DAYS,
+        updates.system_mb * _MB,
+    )
+
+
+def _bundle_bytes(config: StationConfig, updates: UpdatesPerMonth) -> float:
+    if updates.bundle_mb is not None:
+        return updates.bundle_mb * _MB
+    try:
+        return config.bundle.stat().st_size
+    except OSError as error:
+        raise UsageError(
+            f"--bundle-mb is needed: the bundle of station.toml is not there ({error.strerror})"
+        ) from error
 
 
 def _sizes(config: StationConfig, picture_kb: float | None) -> tuple[float, float]:
@@ -98,6 +140,7 @@ def usage_table(
             f"{_size(prediction.picture_bytes)}, {prediction.pictures:,.0f} pictures; "
             f"{left_out:,.0f} more left out by max_mb_per_day",
         ),
+        *_update_rows(prediction),
         ("total", f"{_size(prediction.total_bytes)} per day"),
         ("journal.max_mb", f"{config.journal.max_mb:g}: holds {_days(prediction.journal_days)}"),
         ("pictures.max_mb", f"{pictures.max_mb:g}: holds {_days(prediction.album_days)}"),
@@ -109,6 +152,14 @@ def usage_table(
     if tbw is not None:
         rows.append(("disk", f"{tbw:g} TB endurance: {prediction.years(tbw * _TB):.1f} years"))
     return counts_table(f"{config.id}: disk usage per day", rows)
+
+
+def _update_rows(prediction: Prediction) -> list[tuple[str, str]]:
+    rows = (
+        ("bundle updates", prediction.bundle_update_bytes),
+        ("system updates", prediction.system_update_bytes),
+    )
+    return [(name, f"{_size(count)}, on average") for name, count in rows if count]
 
 
 def _size(count: float) -> str:

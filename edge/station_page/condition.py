@@ -14,7 +14,7 @@ from edge.events.identity import JournalPosition
 from edge.files import read_regular_file
 from edge.journal.cursor import read_cursor
 from edge.station.monitor.self_test_state import SelfTestState, read_self_test
-from edge.station_page.updates import UpdatesCondition, UpdatesReader
+from edge.station_page.updates import NO_UPDATES, UpdatesCondition, UpdatesReader
 from edge.uplink.state import read_state
 
 ProcessState = Literal["ready", "starting", "stopped"]
@@ -62,7 +62,7 @@ class StationCondition:
     self_test: SelfTestState | None = None
     drift: tuple[AlarmState, ...] = ()
     is_commissioned: bool = True
-    updates: UpdatesCondition = UpdatesCondition()
+    updates: UpdatesCondition = NO_UPDATES
 
 
 @dataclass(slots=True)

@@ -32,6 +32,9 @@ class UpdatesCondition:
     fault: str = ""
 
 
+NO_UPDATES = UpdatesCondition()
+
+
 @dataclass(slots=True)
 class UpdatesReader:
     """Reads the files of updates, each again when it changes. For one thread at a time.

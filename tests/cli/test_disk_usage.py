@@ -57,6 +57,13 @@ def test_each_option_has_an_effect(outfeed: Outfeed, configure: Callable[..., Pa
     )
     assert predict("--picture-kb", 50)["pictures"] > 5 * before["pictures"]
     assert "years" not in before
+    bundles = predict("--bundle-updates", 2, "--bundle-mb", 20)["bundle_update_bytes"]
+    assert bundles > predict("--bundle-updates", 2)["bundle_update_bytes"] > 0  # a small bundle
+    systems = predict("--system-updates", 1)["system_update_bytes"]
+    assert systems == pytest.approx(2 * 350e6 * 12 / 365.25)
+    assert predict("--system-updates", 1, "--system-mb", 100)["system_update_bytes"] < systems / 3
+    refused = outfeed("disk-usage", "--config", path, "--bundle-updates", -1)
+    assert (refused.status, refused.line) == (2, "--bundle-updates -1: expected 0 to 1000")
 
 
 def test_the_size_of_a_picture_comes_from_the_picture_store(

@@ -7,8 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.disk_usage import LoopDisk, cursor_cost, journal_cost, loop_disk, picture_cost
-from edge.disk_usage import journal_bytes, position_bytes
+from bench.disk_usage import (
+    LoopDisk,
+    bundle_cost,
+    cursor_cost,
+    journal_cost,
+    loop_disk,
+    picture_cost,
+    trial_state_cost,
+)
+from edge.disk_usage import (
+    bundle_update_bytes,
+    journal_bytes,
+    position_bytes,
+    system_update_bytes,
+)
 from edge.pictures.picture_store import cost_bytes
 
 # Both ways. Fewer parts than the constants come from weigh the beginning of a journal more.
@@ -43,6 +56,16 @@ def test_a_picture(disk: LoopDisk, kilobytes: int) -> None:
 
 def test_the_uplinks_position(disk: LoopDisk) -> None:
     assert cursor_cost(disk, 300).disk_bytes == pytest.approx(position_bytes(), rel=BOUND)
+
+
+def test_a_bundle_and_its_trial(disk: LoopDisk) -> None:
+    state = trial_state_cost(disk, 40)
+    found = bundle_cost(disk, 4, 4 << 20).disk_bytes + 300 * state.disk_bytes
+    assert found == pytest.approx(bundle_update_bytes(4 << 20), rel=BOUND)
+
+
+def test_a_system_is_downloaded_and_written_once() -> None:
+    assert system_update_bytes(350e6) == 700e6
 
 
 def test_between_and_beyond_what_was_measured() -> None:

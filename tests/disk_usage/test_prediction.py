@@ -10,7 +10,13 @@ import pytest
 
 from edge.config.pictures import PicturesConfig
 from edge.config.station import StationConfig
-from edge.disk_usage import Day, journal_bytes, position_bytes, predict
+from edge.disk_usage import (
+    Day,
+    bundle_update_bytes,
+    journal_bytes,
+    position_bytes,
+    predict,
+)
 from edge.pictures.picture_store import cost_bytes
 
 DAY = Day(
@@ -97,3 +103,15 @@ def test_the_defaults_are_what_the_documents_say() -> None:
         "pass_every": 0,
         "before_parts": 0,
     }
+
+
+def test_updates_are_part_of_the_total() -> None:
+    day = replace(
+        DAY, bundle_updates=0.1, bundle_bytes=20e6, system_updates=1 / 30, system_bytes=350e6
+    )
+    found, without = predict(config(), day), predict(config(), DAY)
+    assert found.bundle_update_bytes == pytest.approx(bundle_update_bytes(20e6) / 10)
+    assert found.system_update_bytes == pytest.approx(700e6 / 30)
+    updates = found.bundle_update_bytes + found.system_update_bytes
+    assert found.total_bytes == pytest.approx(without.total_bytes + updates)
+    assert without.bundle_update_bytes == without.system_update_bytes == 0

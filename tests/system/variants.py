@@ -90,6 +90,20 @@ class Bundles:
         shutil.rmtree(work)
         return target
 
+    def disk(self, names: list[str]) -> Path:
+        """A disk with these bundles, whose label is ``bundles``."""
+        content = self._folder / "disk"
+        content.mkdir()
+        size = 16 << 20
+        for name in names:
+            made = self.make(name).rename(content / f"{name}.raucb")
+            size += made.stat().st_size * 11 // 10
+        target = self._folder / "bundles.img"
+        command = ("mke2fs", "-q", "-t", "ext4", "-L", "bundles", "-d", str(content), str(target))
+        run(*command, f"{size >> 10}k", epoch_s=EPOCH_S)
+        shutil.rmtree(content)
+        return target
+
     def _add_arguments(self, image: Path, arguments: str) -> None:
         name = "::boot.env" if self._board.loader == "uboot" else "::boot.cfg"
         text = run("mcopy", "-i", str(image), name, "-", epoch_s=EPOCH_S).decode()

@@ -149,3 +149,24 @@ def test_the_record_is_read_by_the_version_before_and_after(tmp_path: Path):
     assert read_record(tmp_path).version == "2.0"
     (tmp_path / "record.json").write_text('{"format"')
     assert read_record(tmp_path) == SystemRecord()
+
+
+def test_acceptance_and_return_are_events(tmp_path: Path):
+    trial(tmp_path / "good")
+    judge(Unit(), Memory(ATTEMPTED), tmp_path / "good")
+    (note,) = read_record(tmp_path / "good").outbox
+    assert (note.state, note.version, note.target_slot) == ("accepted", "1.1", "B")
+    trial(tmp_path / "bad")
+    judge(Unit(), Memory(BootState()), tmp_path / "bad", slot="A")
+    (note,) = read_record(tmp_path / "bad").outbox
+    assert (note.state, note.running_slot) == ("reverted", "A")
+    assert note.reason == "it did not start, or hung, before it could be judged"
+
+
+def test_a_power_cut_after_the_confirmation_is_an_acceptance(tmp_path: Path):
+    """The boot loader has it, and the record does not."""
+    trial(tmp_path)
+    loader = Memory(ATTEMPTED.confirmed("B"))
+    assert judge(Unit(), loader, tmp_path) == ("started", 0.0)
+    record = read_record(tmp_path)
+    assert (record.phase, [each.state for each in record.outbox]) == ("accepted", ["accepted"])

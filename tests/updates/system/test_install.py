@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.inbox import Inbox
+from edge.update_notes import SystemNote
 from edge.updates.system.boot_loader import SystemImage
 from edge.updates.system.boot_state import BootState, SlotState
 from edge.updates.system.install import (
@@ -16,7 +18,7 @@ from edge.updates.system.install import (
 )
 from edge.updates.system.offer import SlotImage, SystemOffer, SystemUpdateError, parse_offer
 from edge.updates.system.read_back import device_sha256
-from edge.updates.system.record import SystemRecord, read_record
+from edge.updates.system.record import SystemRecord, deliver_notes, read_record, write_record
 from tests.support.system_updates import Memory, Time, Unit
 
 IMAGE = SystemImage("arm64", "outfeed-arm64", "uboot", "1.0", "A")
@@ -170,3 +172,81 @@ def test_raucs_manifest_is_read():
 def test_another_manifest_is_refused(text: str):
     with pytest.raises(SystemUpdateError, match=r"x\.raucb: expected"):
         parse_offer(text, "x.raucb")
+
+
+def noted(folder: Path) -> list[tuple[str, str, str]]:
+    """State, version and reason of each event that waits for the journal."""
+    return [(each.state, each.version, each.reason) for each in read_record(folder).outbox]
+
+
+def test_each_step_of_an_update_is_an_event(tmp_path: Path):
+    loader, folder = Memory(BootState()), tmp_path / "state"
+    begin(tmp_path, loader, offer())
+    switch(IMAGE, loader, Unit(), "boot-1", folder=folder)
+    notes = read_record(folder).outbox
+    assert [each.state for each in notes] == ["downloaded", "installed", "trial"]
+    assert len({each.update_id for each in notes}) == 1
+    assert {(each.version, each.target_slot, each.running_slot) for each in notes} == {
+        ("1.1", "B", "A")
+    }
+
+
+def test_a_refusal_is_an_event_and_leaves_the_last_update(tmp_path: Path):
+    folder = tmp_path / "state"
+    write_record(SystemRecord(phase="accepted", version="1.0", slot="A"), folder)
+    with pytest.raises(SystemUpdateError):
+        begin(tmp_path, Memory(BootState()), offer("0.9"))
+    reason = "version: 0.9 is older than 1.0, which runs; --allow-older installs it"
+    assert noted(folder) == [("downloaded", "0.9", ""), ("refused", "0.9", reason)]
+    assert read_record(folder).phase == "accepted"
+
+
+def test_a_slot_that_is_written_in_part_cannot_be_switched_to(tmp_path: Path):
+    """One update waits for its switch, and the power ends the next one while it is written."""
+    loader, folder = Memory(BootState()), tmp_path / "state"
+    begin(tmp_path, loader, offer())
+
+    class PowerCut(BaseException):
+        pass
+
+    def cut(_: Path) -> None:
+        raise PowerCut
+
+    options = InstallOptions(folder=folder, partitions=tmp_path)
+    with pytest.raises(PowerCut):
+        install(tmp_path / "y", IMAGE, loader, options, read=lambda _: offer("1.2"), write=cut)
+    with pytest.raises(SystemUpdateError, match="no installed system waits for a switch"):
+        switch(IMAGE, loader, Unit(), "boot-1", folder=folder)
+    assert loader.read().primary() == "A"
+
+
+def test_the_events_of_a_roll_back_name_the_reason(tmp_path: Path):
+    loader = Memory(BootState(b=SlotState(3, True)))
+    roll_back(IMAGE, loader, reason="it is slow", folder=tmp_path)
+    assert noted(tmp_path) == [("reverted", "1.0", "it is slow")]
+
+
+def test_events_wait_until_the_inbox_takes_them(tmp_path: Path):
+    folder, inbox = tmp_path / "state", Inbox(tmp_path / "data" / "inbox")
+    begin(tmp_path, Memory(BootState()), offer())
+    deliver_notes(inbox, folder)  # no station has run on this unit
+    assert len(read_record(folder).outbox) == 2
+    (tmp_path / "data").mkdir()
+    deliver_notes(inbox, folder)
+    assert read_record(folder).outbox == ()
+    assert read_record(folder).phase == "installed"
+    waiting = inbox.waiting()
+    assert all(isinstance(each, SystemNote) for each in waiting)
+    assert {each.state for each in waiting if isinstance(each, SystemNote)} == {
+        "downloaded",
+        "installed",
+    }
+
+
+def test_the_initrd_reads_no_note_as_the_slot_of_the_trial(tmp_path: Path):
+    """The lines that firmware-config/image/init searches for."""
+    folder = tmp_path / "state"
+    begin(tmp_path, Memory(BootState()), offer())
+    text = (folder / "record.json").read_text()
+    assert text.count('"phase": ') == 1
+    assert text.count('"slot": ') == 1
