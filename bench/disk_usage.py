@@ -1,9 +1,9 @@
 """Measure the bytes that a station writes to its disk: ``python -m bench.disk_usage``.
 
 Journal, pictures, the uplink's position and updates write to an ext4 file system of their own. It
-lies on a loop device, which needs root. The statistics of the device count every sector, those of the file
-system's own journal included. The figures are in docs/benchmarks/disk.md, and are the constants of
-edge/disk_usage/cost.py.
+lies on a loop device, which needs root. The statistics of the device count every sector, those of
+the file system's own journal included. The figures are in docs/benchmarks/disk.md, and are the
+constants of edge/disk_usage/cost.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 from rich.table import Table
@@ -206,7 +208,7 @@ class _LocalDownload(Download):
         self._data = data
 
     def _load(self) -> bool:
-        return self._receive(io.BytesIO(self._data), 0)
+        return self._receive(cast(HTTPResponse, io.BytesIO(self._data)), 0)
 
 
 def bundle_cost(disk: LoopDisk, count: int, size: int) -> RecordCost:

@@ -63,7 +63,7 @@ def test_each_option_has_an_effect(outfeed: Outfeed, configure: Callable[..., Pa
     assert systems == pytest.approx(2 * 350e6 * 12 / 365.25)
     assert predict("--system-updates", 1, "--system-mb", 100)["system_update_bytes"] < systems / 3
     refused = outfeed("disk-usage", "--config", path, "--bundle-updates", -1)
-    assert (refused.status, refused.line) == (2, "--bundle-updates -1: expected 0 to 1000")
+    assert (refused.status, refused.line) == (2, "outfeed: --bundle-updates -1: expected 0 to 1000")
 
 
 def test_the_size_of_a_picture_comes_from_the_picture_store(

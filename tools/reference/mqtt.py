@@ -18,6 +18,7 @@ from edge.events.committed import CommittedStatement
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
 from edge.events.identity import EventIdentity, wire_schema
 from edge.events.payload import DEFAULT_PREFIX, Topics
+from edge.events.system_update import SystemUpdateEvent
 from edge.events.update import UpdateEvent
 from edge.updates.desired import DesiredBody, SignedDesired
 from tools.reference.markdown import generated, table, type_text
@@ -156,6 +157,13 @@ Neither the broker, the publisher nor the server of bundles is trusted.
 
 See [update bundles over the network](../how-to/update-bundles.md).
 
+## The system
+
+A unit with an image states the version and slot of its system in its status (`system`). Each change
+of an update of the system is a `{system_update}` event. Central systems do not start such updates.
+
+See [update the system of a unit](../how-to/update-the-system.md).
+
 ## In Python
 
 `edge.receiver` does all of the acknowledgement, with the argument `states_as`. A central system in
@@ -176,6 +184,7 @@ def page() -> str:
         desired_type=_type_name(SignedDesired),
         desired_body=_type_name(DesiredBody),
         update=_type_name(UpdateEvent),
+        system_update=_type_name(SystemUpdateEvent),
         commands_type=_type_name(CommandsMessage),
         body_type=_type_name(CommandBody),
         answer=_type_name(CommandEvent),

@@ -92,8 +92,8 @@ def read_fleet(
     )
     wanted, running, pins = read_wanted(connection), read_running(connection), read_pins(connection)
     latest, systems = read_latest_of_stations(connection), read_latest_of_systems(connection)
-    columns = ("name", "state", "cause", "version", "bundle", "note", "seen_us", "status_us")
-    columns = (*columns, "system_version", "system_slot")
+    stated = ("name", "state", "cause", "version", "bundle", "note", "seen_us", "status_us")
+    columns = (*stated, "system_version", "system_slot")
     further = ("id", "undelivered", "certificates", "disks")
     statement = select(*(stations.c[name] for name in (*columns, *further))).order_by(
         stations.c.name
