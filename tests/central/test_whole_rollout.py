@@ -26,7 +26,16 @@ from edge.__main__ import main as outfeed
 from edge.bundle import RuleManifest
 from edge.bundle.keys import read_public_key, write_key_pair
 from edge.config.station import load_config
+from edge.inbox import Inbox
 from edge.trial.inspector import PRIORITY_VARIABLE
+from edge.updates.system.boot_loader import SystemImage
+from edge.updates.system.record import (
+    SystemRecord,
+    deliver_notes,
+    note_of,
+    read_record,
+    write_record,
+)
 from tests.provision.conftest import Plant, plant
 from tests.provision.shipped import shipped_broker
 from tests.support.brokers import needs_mosquitto, wait_for
@@ -217,6 +226,34 @@ def test_a_good_bundle_reaches_all_stations_and_a_blind_one_only_the_canary(
         assert whole.rollout(blind)["rollout"]["reason"].startswith("press-3: refused: ")
         running = {each["name"]: each["running"] for each in whole.browser.get("/api/fleet").json()}
         assert running == {"press-3": wanted, "press-4": wanted}
+
+
+def test_an_update_of_the_system_reaches_the_fleet(
+    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the record of `outfeed system` over the journal of a running station and the broker."""
+    monkeypatch.setenv(PRIORITY_VARIABLE, "normal")
+    image = SystemImage("pc", "outfeed-pc", "grub", "1.4", "A")
+    record = SystemRecord(version="1.5", slot="B", update_id="ab" * 16)
+    for state in ("downloaded", "installed", "trial", "reverted"):
+        reason = "it hung" if state == "reverted" else ""
+        record = record.with_note(note_of(record, state, image, reason))
+    write_record(record, tmp_path / "systems")
+    with ExitStack() as stack:
+        whole = Plants(stack, plant, tmp_path)
+        whole.add_station("press-3")
+        wait_for(lambda: len(whole.browser.get("/api/stations").json()) == 1, "a station", 120)
+        deliver_notes(Inbox(tmp_path / "press-3/state/inbox"), tmp_path / "systems")
+
+        def reports() -> list[str]:
+            found = whole.browser.get("/api/stations/press-3/system-updates").json()
+            return [each["state"] for each in reversed(found)]
+
+        wait_for(lambda: len(reports()) == 4, "the reports", 60)
+        assert reports() == ["downloaded", "installed", "trial", "reverted"]
+        (row,) = whole.browser.get("/api/fleet").json()
+        assert (row["system_update"], row["system_update_version"]) == ("reverted", "1.5")
+    assert read_record(tmp_path / "systems").outbox == ()
 
 
 def _blind() -> bytes:
