@@ -1,4 +1,4 @@
-"""Compare the time of verdicts during an update with that before: ``python -m bench.update_timing``.
+"""Compare verdict times during an update with those before: ``python -m bench.update_timing``.
 
 The journal of a station has the steps of each bundle update and the time of the chain for each
 part. One run of one station on one core therefore has all phases side by side::

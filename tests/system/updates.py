@@ -199,6 +199,7 @@ _SETTINGS = """\
 [camera]
 kind = "files"
 path = "/data/test/frames"
+loop = true
 [trigger]
 rate_hz = 0.5
 [line]
