@@ -133,7 +133,7 @@ class Unit:
     """
 
     def __init__(self, card: Card, folder: Path, *options: str, log: Path) -> None:
-        self._card = card
+        self.card = card
         self._folder = folder
         self._options = options
         self._log = log
@@ -141,12 +141,18 @@ class Unit:
         self._early: dict[str, str] = {}  # a start that a command did not outlive
 
     def __enter__(self) -> Unit:
+        self.switch_on()
+        return self
+
+    def switch_on(self) -> None:
+        """Start the machine, also again after ``cut``."""
         self._folder.mkdir(parents=True, exist_ok=True)
         port = self._folder / "agent.sock"
         port.unlink(missing_ok=True)
         command = [
-            *(*self._machine(), "-m", "2048", "-display", "none", "-serial", f"file:{self._log}"),
-            *("-drive", f"file={self._card.path},format=raw,if=none,id=card,cache=writeback"),
+            *(*self._machine(), "-m", "2048", "-display", "none", "-serial", "chardev:console"),
+            *("-chardev", f"file,id=console,path={self._log},append=on"),
+            *("-drive", f"file={self.card.path},format=raw,if=none,id=card,cache=writeback"),
             *("-device", "virtio-blk-pci,drive=card"),
             *("-device", "i6300esb", "-watchdog-action", "reset"),
             *("-netdev", "user,id=plant,ipv6=off"),
@@ -172,7 +178,7 @@ class Unit:
                     raise
                 time.sleep(0.2)
         self._pending = b""
-        return self
+        self._early = {}
 
     def __exit__(
         self,
@@ -184,7 +190,7 @@ class Unit:
         self._socket.close()
 
     def _machine(self) -> tuple[str, ...]:
-        if self._card.board == "arm64":
+        if self.card.board == "arm64":
             virt = ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-smp", "2")
             return (*virt, "-bios", str(UBOOT))
         variables = self._folder / "uefi.fd"
@@ -201,6 +207,10 @@ class Unit:
         """The main switch."""
         self._process.kill()
         self._process.wait()
+
+    def console(self) -> str:
+        """The console so far."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     @property
     def running(self) -> bool:

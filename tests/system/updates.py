@@ -24,6 +24,7 @@ from edge.provision import StationKit, make_authority, make_station_kit
 from tests.support.bundles import encode, small_bundle
 from tests.support.keys import TRUST
 from tests.system.bundle_server import HOST, BundleServer
+from tests.system.faults import FAULTS, MOUNT, both_bad, full_data, power_cuts
 from tests.system.findings import Findings
 from tests.system.unit_image import Card, Unit
 from tests.system.variants import REFUSED, VARIANTS, Bundles
@@ -31,7 +32,8 @@ from tests.system.variants import REFUSED, VARIANTS, Bundles
 START_S = 7200.0
 _READY = "until systemctl is-active -q outfeed-station; do sleep 5; done; sleep 30"
 _STATE = "systemctl show -p ActiveState,StatusText outfeed-station"
-UPDATE = "outfeed system update --now"
+UPDATE = "outfeed system update"
+CHECK = Path(__file__).with_name("journal_check.py")
 DOWNLOADED = ("no-init",)
 """Over HTTPS. The other ones are large, TLS is slow under emulation, and a second disk has them."""
 
@@ -66,13 +68,26 @@ class Matrix:
         self._server = server
         self._findings = findings
         self.slot = ""
+        self._last = 0
 
-    def _install(self, name: str) -> tuple[int, str]:
+    def status(self) -> dict[str, object]:
+        return status(self._unit)
+
+    def check_journal(self, name: str) -> None:
+        """No sequence number is missing, and the journal did not begin again."""
+        _, out = self._unit.run("/usr/bin/python3 /data/test/journal_check.py")
+        words = out.split()
+        last = int(words[1]) if len(words) == 2 and words[0] == "last" else -1
+        self._findings.add(last >= self._last, f"{name}: the journal has no hole: {out.strip()}")
+        self._last = max(self._last, last)
+
+    def install(self, name: str, options: str = "--now") -> tuple[int, str]:
+        """Exit status and output of `outfeed system update`."""
         if name in DOWNLOADED:
             address = self._server.address(self._bundles.make(name).name)
-            return self._unit.run(f"{UPDATE} {address} --ca /data/test/ca.pem", 7200)
-        mount = "mkdir -p /run/bundles; mount -o ro /dev/disk/by-label/bundles /run/bundles"
-        return self._unit.run(f"{mount} 2>/dev/null; {UPDATE} /run/bundles/{name}.raucb", 7200)
+            return self._unit.run(f"{UPDATE} {options} {address} --ca /data/test/ca.pem", 7200)
+        command = f"{UPDATE} {options} /run/bundles/{name}.raucb"
+        return self._unit.run(f"{MOUNT}; {command}", 7200)
 
     def begin(self) -> None:
         began_s = time.monotonic()
@@ -86,20 +101,29 @@ class Matrix:
         _, out = self._unit.run(f"timeout 1800 sh -c '{_READY}'; {_STATE}", 7200)
         self._findings.add("ActiveState=active" in out, f"the station inspects: {out}")
 
-    def refused(self) -> None:
-        """Bundles that are refused without a restart."""
-        for name, words in REFUSED.items():
-            code, out = self._install(name)
-            line = out.strip().splitlines()[-1] if out.strip() else ""
-            state = status(self._unit)
-            fine = code == 1 and words in out and state["next"] == self.slot
-            self._findings.add(fine, f"{name}: refused: {line}")
+    def refused(self, name: str) -> None:
+        """A bundle that is refused without a restart."""
+        code, out = self.install(name)
+        line = out.strip().splitlines()[-1] if out.strip() else ""
+        state = status(self._unit)
+        fine = code == 1 and REFUSED[name] in out and state["next"] == self.slot
+        self._findings.add(fine, f"{name}: refused: {line}")
+        self.check_journal(name)
+
+    def fault(self, name: str, cuts: int, seed: int) -> None:
+        """A fault that a bundle alone does not cause."""
+        if name == "full-data":
+            full_data(self._unit, self, self._findings)
+        elif name == "both-bad":
+            both_bad(self._unit, self, self._findings, START_S)
+        else:
+            power_cuts(self._unit, self, self._findings, START_S, cuts, seed)
 
     def update(self, name: str) -> None:
         """Install, switch, and see which slot runs in the end."""
         variant = VARIANTS[name]
         other = "B" if self.slot == "A" else "A"
-        code, out = self._install(name)
+        code, out = self.install(name)
         if code:
             self._findings.add(False, f"{name}: installed: {out.strip()}")
             return
@@ -120,6 +144,7 @@ class Matrix:
         slots = [each["slot"] for each in self._unit.boots[before:]]
         text = f"{name}: {phase}{reason}; started {slots}, runs {expected} ({took_s:.0f} s)"
         self._findings.add(fine and variant.words in str(update["reason"]), text)
+        self.check_journal(name)
         self.slot = str(state["slot"])
 
 
@@ -136,7 +161,9 @@ def wait_attempts(unit: Unit) -> bool:
     return False
 
 
-def run_updates(image: Path, board: str, key: Path, log: Path, only: list[str]) -> Findings:
+def run_updates(
+    image: Path, board: str, key: Path, log: Path, only: list[str], cuts: int, seed: int
+) -> Findings:
     findings = Findings()
     with tempfile.TemporaryDirectory(dir=image, prefix="updates-") as name:
         folder = Path(name)
@@ -151,22 +178,28 @@ def run_updates(image: Path, board: str, key: Path, log: Path, only: list[str]) 
         card.put_data("etc/systemd/system/outfeed-confirm.service.d/test.conf", _CONFIRM)
         log.unlink(missing_ok=True)
         server = BundleServer(folder / "bundles", folder)
+        card.put_data("test/journal_check.py", CHECK.read_bytes())
+        units = "etc/systemd/system"
+        card.put_data(f"{units}/test-self-test.service", _SELF_TEST)
+        name = f"{units}/multi-user.target.wants/test-self-test.service"
+        card.link_data(name, "/etc/systemd/system/test-self-test.service")
         card.put_data("test/ca.pem", server.authority.read_bytes())
-        chosen = [each for each in (*REFUSED, *VARIANTS) if is_chosen(each, only)]
-        disk = bundles.disk([each for each in chosen if each not in DOWNLOADED])
+        chosen = [each for each in (*REFUSED, *VARIANTS, *FAULTS) if not only or each in only]
+        needed = {each for each in chosen if each not in (*DOWNLOADED, *FAULTS)}
+        if {"both-bad", "power-cut"} & set(chosen):
+            needed.add("kernel-panics")
+        disk = bundles.disk(sorted(needed))
         with server, Unit(card, folder / "run", *disk_options(disk), log=log) as unit:
             matrix = Matrix(unit, bundles, server, findings)
             matrix.begin()
-            if not only or "refused" in only:
-                matrix.refused()
-            for each in VARIANTS:
-                if not only or each in only:
+            for each in chosen:
+                if each in REFUSED:
+                    matrix.refused(each)
+                elif each in FAULTS:
+                    matrix.fault(each, cuts, seed)
+                else:
                     matrix.update(each)
     return findings
-
-
-def is_chosen(name: str, only: list[str]) -> bool:
-    return not only or name in only or (name in REFUSED and "refused" in only)
 
 
 def disk_options(disk: Path) -> tuple[str, ...]:
@@ -210,6 +243,18 @@ require_commission = false
 stage_s = 60.0
 """
 
+# In the system of the case "self-test-fails": parts that passed are known to be defective.
+_SELF_TEST = b"""\
+[Unit]
+ConditionKernelCommandLine=outfeed.test=self-test
+After=outfeed-station.service
+Before=outfeed-confirm.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'for n in 1 2 3 4 5 6 7 8 9; do sleep 3; \\
+    outfeed mark --config /etc/outfeed/station.toml --last --as self-test; done; true'
+"""
+
 _CONFIRM = b"""\
 [Service]
 ExecStart=
@@ -224,7 +269,12 @@ def main() -> int:
     parser.add_argument("--board", choices=("arm64", "pc"), default="arm64")
     parser.add_argument("--key", type=Path, required=True, help="NAME.key that the image accepts")
     parser.add_argument("--log", type=Path, help="the console; default: IMAGE/updates.log")
-    parser.add_argument("--only", nargs="*", default=[], help="steps; default: all")
+    names = (*REFUSED, *VARIANTS, *FAULTS)
+    parser.add_argument(
+        "--only", nargs="*", default=[], choices=names, metavar="CASE", help=", ".join(names)
+    )
+    parser.add_argument("--cuts", type=int, default=10, help="power cuts of power-cut")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments of power cuts")
     given = parser.parse_args()
     for program in ("qemu-system-aarch64", "rauc", "mcopy", "debugfs"):
         if shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
@@ -232,7 +282,9 @@ def main() -> int:
             return 2
     began_s = time.monotonic()
     log = given.log or given.image / "updates.log"
-    found = run_updates(given.image, given.board, given.key, log, given.only)
+    found = run_updates(
+        given.image, given.board, given.key, log, given.only, given.cuts, given.seed
+    )
     print(f"updates: {found.failed} failed ({time.monotonic() - began_s:.0f} s); console: {log}")
     return 1 if found.failed else 0
 

@@ -36,6 +36,9 @@ VARIANTS = {
     "emergency-mode": Variant(
         False, NOT_STARTED, arguments="systemd.unit=emergency.target outfeed.trial_s=120"
     ),
+    "self-test-fails": Variant(
+        False, "the self-test failed", arguments="outfeed.test=self-test outfeed.trial_s=3000"
+    ),
     "good": Variant(True),
     "never-ready": Variant(
         False, "the station is not READY", arguments="systemd.mask=outfeed-station.service"
