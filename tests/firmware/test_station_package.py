@@ -99,6 +99,21 @@ def _units() -> str:
     )
 
 
+def test_the_bytes_do_not_depend_on_the_folder_of_the_build(tmp_path: Path) -> None:
+    """pip lists the scripts of libraries with hashes that contain the path of its Python."""
+    packages = []
+    for name in ("one", "two"):
+        site = tmp_path / name / "site"
+        (site / "tool-1.0.dist-info").mkdir(parents=True)
+        (site / "tool.py").write_text("a = 1\n")
+        record = f"../../bin/tool,sha256={name},275\ntool.py,sha256=x,6\n"
+        (site / "tool-1.0.dist-info/RECORD").write_text(record)
+        package = station_package(site, "amd64")
+        packages.append(build_package(package, tmp_path / name, 1_700_000_000).read_bytes())
+        assert (site / "tool-1.0.dist-info/RECORD").read_text() == record
+    assert packages[0] == packages[1]
+
+
 def test_locks_are_joined() -> None:
     one = "a==1 \\\n    --hash=sha256:aa\nb==2 ; python_version < '3' \\\n    --hash=sha256:bb\n"
     two = "# made\na==1 \\\n    --hash=sha256:aa\nc==3 \\\n    --hash=sha256:cc\n"

@@ -108,6 +108,7 @@ def _fill(package: DebianPackage, root: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, symlinks=True, ignore=_ignored, dirs_exist_ok=True)
+            _forget_scripts(target)
         elif source.is_file():
             shutil.copyfile(source, target)
         else:
@@ -123,6 +124,19 @@ def _fill(package: DebianPackage, root: Path) -> None:
         target = root / place.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(to)
+
+
+def _forget_scripts(folder: Path) -> None:
+    """Remove the scripts of libraries from pip's lists of files.
+
+    The scripts are not packed. Their hashes depend on the folder in which pip ran.
+    """
+    for record in sorted(folder.glob("*.dist-info/RECORD")):
+        lines = record.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith("../../bin/")]
+        if len(kept) < len(lines):
+            record.unlink()  # a file of its own, not the one of the source
+            record.write_text("".join(kept))
 
 
 def _compile(package: DebianPackage, root: Path) -> None:
