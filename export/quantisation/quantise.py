@@ -217,10 +217,10 @@ def always_float(model: onnx.ModelProto) -> tuple[str, ...]:
     """Return the names of nodes that stay in float in every scheme, in order.
 
     They are each product with a matrix for each place of the part (method `padim`), the distance
-    from a bank of features (method `patchcore`), and all nodes behind these. A matrix for each place
-    whitens: one scale for all of its values would remove the directions in which good parts hardly
-    differ. A distance from a bank is a small difference of large numbers. model: prepared, so that
-    every node has a name.
+    from a bank of features (method `patchcore`), and all nodes behind these. A matrix for each
+    place whitens: one scale for all of its values would remove the directions in which good parts
+    hardly differ. A distance from a bank is a small difference of large numbers. model: prepared,
+    so that every node has a name.
     """
     sizes = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
     products = [n for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in sizes]

@@ -71,7 +71,7 @@ class PatchCoreDetector(SizedBuffers):
         return torch.cat([finest, *enlarged], 1)
 
     def distances(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distance and weighted distance: N×1×(H/cell)×(W/cell) of each cell, N×1 of the part."""
+        """Return the distance of each cell, N×1×(H/cell)×(W/cell), and that of the part, N×1."""
         features = self.cell_features(x)
         # A row of ones for each cell. The check of a bundle (edge/bundle/onnx_file.py) allows the
         # operator Pad, and refuses Expand.

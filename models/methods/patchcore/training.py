@@ -106,4 +106,4 @@ def _settle(network: PatchCoreDetector, task: TrainingTask) -> None:
     network.scale(severity_unit(peaks), severity_unit(scores))
 
 
-METHOD = Method(train=train, build=build, good_only=True, formats=("onnx",))
+METHOD = Method(train=train, build=build, good_only=True, formats=("onnx",), by_name=True)
