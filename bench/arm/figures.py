@@ -1,0 +1,75 @@
+"""The figures of one workload on one core, and the file that holds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.arm.cores import Core
+from bench.arm.instructions import Family
+from bench.arm.trace import Span, Trace
+from bench.arm.workloads import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a frame takes.
+
+    instructions: the median of the frames, without the marks. differing: frames with another count.
+    families: instructions by family. cycles: the least number of cycles for these blocks.
+    """
+
+    name: str
+    kind: str
+    engine: str
+    defects: bool
+    core: str
+    mmac: float | None
+    instructions: int
+    differing: int
+    families: dict[Family, int]
+    cycles: float
+
+
+def figures_of(trace: Trace, some: Sequence[Workload], core: Core) -> list[Figures]:
+    """Return the figures of each workload. Raises ValueError where the trace lacks one."""
+    by_mark: dict[int, list[Span]] = {}
+    for span in trace.spans:
+        if span.mark:
+            by_mark.setdefault(span.mark, []).append(span)
+    own = round(median(span.total for span in by_mark[1]))
+    own_cycles = trace.cycles(by_mark[1][0], core.ports)
+    found = []
+    for number, workload in enumerate(some, start=2):
+        spans = by_mark.get(number)
+        if not spans:
+            raise ValueError(f"{workload.name}: was not counted")
+        typical = sorted(spans, key=lambda span: span.total)[len(spans) // 2]
+        found.append(
+            Figures(
+                name=workload.name,
+                kind=workload.kind,
+                engine=workload.engine,
+                defects=workload.defects,
+                core=core.name,
+                mmac=workload.mmac,
+                instructions=typical.total - own,
+                differing=sum(span.total != typical.total for span in spans),
+                families=dict(trace.families(typical)),
+                cycles=trace.cycles(typical, core.ports) - own_cycles,
+            )
+        )
+    return found
+
+
+def write_figures(path: Path, some: Iterable[Figures]) -> None:
+    """Write figures as JSON, one line each."""
+    path.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in some), encoding="utf-8")
+
+
+def read_figures(path: Path) -> list[Figures]:
+    """Return the figures of a file."""
+    return [Figures(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
