@@ -66,7 +66,8 @@ class Core:
     """A kind of core.
 
     cpu: of QEMU. part: of the main ID register, by which libraries choose their kernels. features:
-    the words of /proc/cpuinfo. ports: None where no guide is published for it.
+    the words of /proc/cpuinfo. ports: None for a core of another instruction set, whose
+    instructions are counted without their families.
     """
 
     name: str
@@ -74,13 +75,16 @@ class Core:
     cpu: str
     part: int
     features: str
-    ports: Ports
+    ports: Ports | None
 
 
 _BASE = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
-_V82 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
-# Software Optimization Guides: Cortex-A72 (UAN 0016A), A76 (PJDOC-466751330-7215), A78
-# (PJDOC-466751330-10692), Neoverse N2 (PJDOC-466751330-18256): sections "ASIMD instructions".
+_V82 = (
+    "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop "
+    "asimddp"
+)
+# Arm's Software Optimization Guides of the Cortex-A72, A76 and A78 and of the Neoverse N2, sections
+# "Dispatch constraints" and "ASIMD instructions".
 _A72 = Ports(
     width=3,
     integer=2,
@@ -88,7 +92,8 @@ _A72 = Ports(
     stores=1,
     first=frozenset(("long multiply", "multiply")),
     second=frozenset(("long add", "shift")),
-    slow={"multiply": 2.0},
+    # The pipes are 64 bits wide for floating point, so that a 128-bit FMLA takes both.
+    slow={"multiply": 2.0, "float multiply": 2.0},
 )
 _A76 = Ports(
     width=4,
@@ -122,5 +127,7 @@ CORES: dict[str, Core] = {
             f"{_V82} i8mm bf16",
             _N2,
         ),
+        # QEMU 7.2 has AVX2 but neither AVX-VNNI nor AVX-512.
+        Core("avx2", "x86-64 with AVX2", "max", 0, "", None),
     )
 }

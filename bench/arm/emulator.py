@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,9 +89,8 @@ class Emulator:
 
         The addresses and the seeds are fixed, so that two runs count the same.
         """
-        root = self._root_of(core)
         out = self._folder / f"{core.name}-{job.stem}.trace"
-        sites = [str(self._folder / name) for name in ("site", "ncnn")]
+        python, sites = self._python(core)
         _run(
             "env",
             "-i",
@@ -99,16 +99,14 @@ class Emulator:
             "OPENBLAS_NUM_THREADS=1",
             "setarch",
             "-R",
-            shutil.which("qemu-aarch64") or "",
+            *python[:1],
             "-seed",
             "1",
             "-cpu",
             core.cpu,
-            "-L",
-            root,
             "-plugin",
             f"{self._plugin},out={out}",
-            root / "usr/bin/python3.11",
+            *python[1:],
             "-s",
             "-S",
             "-B",
@@ -118,6 +116,16 @@ class Emulator:
             *sites,
         )
         return read_trace(out)
+
+    def _python(self, core: Core) -> tuple[list[str | Path], list[str]]:
+        """Return QEMU with its options and the Python to run, and the folders of its packages."""
+        if core.ports is None:
+            emulator = shutil.which("qemu-x86_64") or "qemu-x86_64"
+            return [emulator, Path(sys.executable).resolve()], [sysconfig.get_path("purelib")]
+        root = self._root_of(core)
+        emulator = shutil.which("qemu-aarch64") or "qemu-aarch64"
+        sites = [str(self._folder / name) for name in ("site", "ncnn")]
+        return [emulator, "-L", root, root / "usr/bin/python3.11"], sites
 
     def _make_root(self) -> None:
         if (self._folder / "root.made").exists():
@@ -145,9 +153,7 @@ class Emulator:
             return
         shutil.rmtree(site, ignore_errors=True)
         only = [word for name in LIBRARIES for word in ("--only", name)]
-        done = _run(
-            sys.executable, "-m", "tools.debian.locks", ROOT / "requirements/pi.txt", *only
-        )
+        done = _run(sys.executable, "-m", "tools.debian.locks", ROOT / "requirements/pi.txt", *only)
         lock.write_text(done, encoding="utf-8")
         self._install(site, ["--require-hashes", f"--requirement={lock}"])
         (self._folder / "site.made").touch()

@@ -18,8 +18,9 @@ from bench.arm.workloads import Workload
 class Figures:
     """What a frame takes.
 
-    instructions: the median of the frames, without the marks. differing: frames with another count.
-    families: instructions by family. cycles: the least number of cycles for these blocks.
+    instructions: the median of the frames, without the marks. spread: largest less smallest count
+    of a frame, as a share of it. families: instructions by family. cycles: the least number of
+    cycles for these blocks. Both are empty or 0 for a core without ports.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Figures:
     core: str
     mmac: float | None
     instructions: int
-    differing: int
+    spread: float
     families: dict[Family, int]
     cycles: float
 
@@ -41,7 +42,8 @@ def figures_of(trace: Trace, some: Sequence[Workload], core: Core) -> list[Figur
         if span.mark:
             by_mark.setdefault(span.mark, []).append(span)
     own = round(median(span.total for span in by_mark[1]))
-    own_cycles = trace.cycles(by_mark[1][0], core.ports)
+    ports = core.ports
+    own_cycles = trace.cycles(by_mark[1][0], ports) if ports else 0.0
     found = []
     for number, workload in enumerate(some, start=2):
         spans = by_mark.get(number)
@@ -57,12 +59,16 @@ def figures_of(trace: Trace, some: Sequence[Workload], core: Core) -> list[Figur
                 core=core.name,
                 mmac=workload.mmac,
                 instructions=typical.total - own,
-                differing=sum(span.total != typical.total for span in spans),
-                families=dict(trace.families(typical)),
-                cycles=trace.cycles(typical, core.ports) - own_cycles,
+                spread=_spread([span.total for span in spans]),
+                families=dict(trace.families(typical)) if ports else {},
+                cycles=trace.cycles(typical, ports) - own_cycles if ports else 0.0,
             )
         )
     return found
+
+
+def _spread(totals: Sequence[int]) -> float:
+    return (max(totals) - min(totals)) / max(totals)
 
 
 def write_figures(path: Path, some: Iterable[Figures]) -> None:
@@ -71,5 +77,8 @@ def write_figures(path: Path, some: Iterable[Figures]) -> None:
 
 
 def read_figures(path: Path) -> list[Figures]:
-    """Return the figures of a file."""
-    return [Figures(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    """Return the figures of a file; none where it does not exist."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Figures(**json.loads(line)) for line in lines]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 Family = Literal[
@@ -58,7 +58,7 @@ _VECTOR: tuple[tuple[int, int, Family], ...] = (
 _REGISTERS = {0b0000: 4, 0b0010: 4, 0b0100: 3, 0b0110: 3, 0b0111: 1, 0b1000: 2, 0b1010: 2}
 
 
-@lru_cache(maxsize=None)
+@cache
 def use_of(word: int) -> Use:
     """Return the family of an instruction, and how many registers or accesses it takes."""
     group = word >> 25 & 0xF

@@ -63,9 +63,7 @@ def workloads(folder: Path) -> list[Workload]:
         name = bundle.stem
         for engine in ENGINES:
             for defects in (False, True):
-                found.append(
-                    Workload(name, "chain", engine, bundle=str(bundle), defects=defects)
-                )
+                found.append(Workload(name, "chain", engine, bundle=str(bundle), defects=defects))
     event = sorted(ZOO.glob("*.outfeed"))[0]
     found += [
         Workload("event", "event", "ort", bundle=str(event), defects=defects)
