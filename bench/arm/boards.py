@@ -43,6 +43,8 @@ _X86_GHZ = 3.3
 # The N100 executes an instruction of 256 bits in two halves. It has AVX-VNNI, which QEMU 7.2 lacks.
 _N100_HALVES = 2.0
 _N100_ERROR = 0.5
+# Eight times at most are known, of two networks. Another network may differ more than these.
+_LEAST_ERROR = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Rate:
     """How time follows from a count.
 
     unit: cycles for each least cycle, or for each instruction. error: the largest difference of a
-    known time from its estimate, as a share of the estimate. known: the number of known times.
+    known time from its estimate, as a share of the estimate, and at least _LEAST_ERROR. known: the
+    number of known times.
     """
 
     unit: float
@@ -81,7 +84,8 @@ def rate_of(units: Sequence[float]) -> Rate:
     if not units:
         raise ValueError("no known time; expected at least one published network")
     unit = math.exp(sum(map(math.log, units)) / len(units))
-    return Rate(unit, max(abs(each / unit - 1) for each in units), len(units))
+    error = max(abs(each / unit - 1) for each in units)
+    return Rate(unit, max(error, _LEAST_ERROR), len(units))
 
 
 def rates_of(figures: Sequence[Figures]) -> dict[str, Rate]:
@@ -147,7 +151,7 @@ def profile(board: Board, figures: Sequence[Figures], rate: Rate) -> TargetProfi
     """
     own = [each for each in figures if each.core == board.core]
     rest_ms = _rest_ms(own, rate, board.ghz)
-    networks = {}
+    networks: dict[str, NetworkEstimate] = {}
     for rung in LADDER:
         times = {
             each.engine: estimate_ms(each, rate, board.ghz)

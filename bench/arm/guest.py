@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,9 @@ def _event(workload: dict[str, Any]) -> Callable[[], object]:
 
 
 def _ncnn(workload: dict[str, Any]) -> Callable[[], object]:
-    import ncnn
     import numpy as np
 
+    ncnn: Any = import_module("ncnn")
     net = ncnn.Net()
     net.opt.num_threads = 1
     net.opt.use_vulkan_compute = False
