@@ -24,11 +24,11 @@ _SHOWN: tuple[tuple[str, tuple[Family, ...]], ...] = (
 def tables(figures: Sequence[Figures], rates: dict[str, Rate], held: Sequence[Check]) -> str:
     """Return every table. rates: by core; held: published times beside their estimates."""
     parts = ["## Instructions per frame\n", _instructions(figures)]
-    parts += ["\n## Which kernels run\n", _kernels(figures)]
+    parts += ["## Which kernels run\n", _kernels(figures)]
     if held:
-        parts += ["\n## Estimates beside published times\n", _checks(held)]
+        parts += ["## Estimates beside published times\n", _checks(held)]
     if rates:
-        parts += ["\n## Estimated times\n", _times(figures, rates)]
+        parts += ["## Estimated times\n", _times(figures, rates)]
     return "\n".join(parts) + "\n"
 
 
@@ -73,11 +73,14 @@ def _instructions(figures: Sequence[Figures]) -> str:
 
 
 def _kernels(figures: Sequence[Figures]) -> str:
-    """Return the share of each family of instructions, for the networks."""
+    """Return the share of each family of instructions, for the networks.
+
+    Cortex-A78AE is left out: its instructions are those of Cortex-A76.
+    """
     head = ("network", "core", *(name for name, _ in _SHOWN), "MAC per instruction")
     rows = []
     for each in figures:
-        if each.kind == "network" and each.families:
+        if each.kind == "network" and each.families and each.core != "a78":
             total = sum(each.families.values())
             shares = (
                 f"{sum(each.families.get(name, 0) for name in names) / total:.0%}"
