@@ -15,7 +15,7 @@ from rich.console import Console
 from bench.arm.boards import BOARDS, checks, profile, rates_of, write_profiles
 from bench.arm.cores import CORES, Core
 from bench.arm.emulator import Emulator, core_of
-from bench.arm.figures import Figures, figures_of, read_figures, write_figures
+from bench.arm.figures import ArmFigures, figures_of, read_figures, write_figures
 from bench.arm.published import PUBLISHED
 from bench.arm.report import tables
 from bench.arm.workloads import job_of, published_workloads, workloads
@@ -76,7 +76,7 @@ def _count(out: Path, cores: Sequence[Core], only: tuple[str, ...], published: b
         write_figures(out / f"{core.name}.jsonl", found)
 
 
-def _write(out: Path, figures: list[Figures]) -> None:
+def _write(out: Path, figures: list[ArmFigures]) -> None:
     """Write the tables, and the profiles of boards whose rungs are all counted."""
     rates = rates_of(figures)
     (out / TABLES).write_text(tables(figures, rates, checks(figures, rates)), encoding="utf-8")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.arm.cores import CORES
-from bench.arm.figures import Figures
+from bench.arm.figures import ArmFigures
 from bench.arm.published import PUBLISHED, PublishedTime
 from bench.arm.workloads import SIZE
 from models.ladder.rungs import LADDER
@@ -19,7 +19,7 @@ _ENGINE_TITLES = {"ort": "ONNX Runtime", "litert": "LiteRT"}
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class EstimatedBoard:
     """A board. core: name in CORES. ghz: its highest frequency without overclocking."""
 
     name: str
@@ -30,10 +30,10 @@ class Board:
 
 
 BOARDS = (
-    Board("rpi4", "Raspberry Pi 4, Cortex-A72", "a72", 1.8, 4),
-    Board("rpi5", "Raspberry Pi 5, Cortex-A76", "a76", 2.4, 4),
-    Board("orin", "Jetson Orin Nano, Cortex-A78AE", "a78", 1.5, 6),
-    Board("n100", "Intel N100, with AVX2", "avx2", 2.9, 4),
+    EstimatedBoard("rpi4", "Raspberry Pi 4, Cortex-A72", "a72", 1.8, 4),
+    EstimatedBoard("rpi5", "Raspberry Pi 5, Cortex-A76", "a76", 2.4, 4),
+    EstimatedBoard("orin", "Jetson Orin Nano, Cortex-A78AE", "a78", 1.5, 6),
+    EstimatedBoard("n100", "Intel N100, with AVX2", "avx2", 2.9, 4),
 )
 
 # Times in ONNX Runtime int8 of docs/benchmarks/speed.md, "Without VNNI", in ms. That machine's
@@ -48,8 +48,8 @@ _LEAST_ERROR = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """How time follows from a count.
+class CycleRate:
+    """A factor from a count to time.
 
     unit: cycles for each least cycle, or for each instruction. error: the largest difference of a
     known time from its estimate, as a share of the estimate, and at least _LEAST_ERROR. known: the
@@ -62,7 +62,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PublishedCheck:
     """A published time beside its estimate, in ms."""
 
     time: PublishedTime
@@ -76,7 +76,7 @@ class Check:
         return self.time.ms / self.estimate_ms
 
 
-def rate_of(units: Sequence[float]) -> Rate:
+def rate_of(units: Sequence[float]) -> CycleRate:
     """Return the rate in the middle of known ones, on a logarithmic scale.
 
     units: cycles for each least cycle, of networks whose time is known. Raises ValueError for none.
@@ -85,10 +85,10 @@ def rate_of(units: Sequence[float]) -> Rate:
         raise ValueError("no known time; expected at least one published network")
     unit = math.exp(sum(map(math.log, units)) / len(units))
     error = max(abs(each / unit - 1) for each in units)
-    return Rate(unit, max(error, _LEAST_ERROR), len(units))
+    return CycleRate(unit, max(error, _LEAST_ERROR), len(units))
 
 
-def rates_of(figures: Sequence[Figures]) -> dict[str, Rate]:
+def rates_of(figures: Sequence[ArmFigures]) -> dict[str, CycleRate]:
     """Return the rate of each core, from published times.
 
     A core without them has the rate of the core with the same ports. Processors of x86-64 have one
@@ -106,11 +106,11 @@ def rates_of(figures: Sequence[Figures]) -> dict[str, Rate]:
     x86 = x86_ns(figures)
     if x86:
         unit = rate_of(x86).unit * _X86_GHZ * _N100_HALVES
-        found["avx2"] = Rate(unit, _N100_ERROR, len(x86))
+        found["avx2"] = CycleRate(unit, _N100_ERROR, len(x86))
     return found
 
 
-def x86_ns(figures: Sequence[Figures]) -> list[float]:
+def x86_ns(figures: Sequence[ArmFigures]) -> list[float]:
     """Return the measured nanoseconds for each counted instruction on a processor with AVX2."""
     return [
         X86_MS[each.name] * 1e6 / each.instructions
@@ -119,7 +119,7 @@ def x86_ns(figures: Sequence[Figures]) -> list[float]:
     ]
 
 
-def _held(figures: Sequence[Figures]) -> Iterator[tuple[PublishedTime, Figures]]:
+def _held(figures: Sequence[ArmFigures]) -> Iterator[tuple[PublishedTime, ArmFigures]]:
     """Yield the published times whose networks were counted."""
     counted = {(each.core, each.name): each for each in figures if each.kind == "ncnn"}
     for time in PUBLISHED:
@@ -128,22 +128,22 @@ def _held(figures: Sequence[Figures]) -> Iterator[tuple[PublishedTime, Figures]]
             yield time, each
 
 
-def checks(figures: Sequence[Figures], rates: dict[str, Rate]) -> list[Check]:
+def checks(figures: Sequence[ArmFigures], rates: dict[str, CycleRate]) -> list[PublishedCheck]:
     """Return every published time beside its estimate."""
     found = []
     for time, each in _held(figures):
         ms = each.cycles * rates[time.core].unit / time.ghz / 1e6
-        found.append(Check(time, each.instructions, each.cycles, ms))
+        found.append(PublishedCheck(time, each.instructions, each.cycles, ms))
     return found
 
 
-def estimate_ms(figures: Figures, rate: Rate, ghz: float) -> float:
+def estimate_ms(figures: ArmFigures, rate: CycleRate, ghz: float) -> float:
     """Return the estimated time of a frame in ms."""
     amount = figures.cycles or float(figures.instructions)
     return amount * rate.unit / ghz / 1e6
 
 
-def profile(board: Board, figures: Sequence[Figures], rate: Rate) -> TargetProfile:
+def profile(board: EstimatedBoard, figures: Sequence[ArmFigures], rate: CycleRate) -> TargetProfile:
     """Return the profile of a board: the faster engine of each rung, with the rest of the chain.
 
     What the chain takes beside its network is counted with the shipped bundles, and taken from the
@@ -179,7 +179,7 @@ def profile(board: Board, figures: Sequence[Figures], rate: Rate) -> TargetProfi
     )
 
 
-def _method(board: Board, rate: Rate) -> str:
+def _method(board: EstimatedBoard, rate: CycleRate) -> str:
     """Return one sentence on the method and its error."""
     core = CORES[board.core]
     amount = "instructions" if core.ports is None else "the least cycles for its instructions"
@@ -189,7 +189,7 @@ def _method(board: Board, rate: Rate) -> str:
     )
 
 
-def _rest_ms(own: Sequence[Figures], rate: Rate, ghz: float) -> float:
+def _rest_ms(own: Sequence[ArmFigures], rate: CycleRate, ghz: float) -> float:
     """Return what a frame without a defect takes outside the network, in ms; 0 if not counted."""
     for rung in LADDER:
         for chain in own:

@@ -15,8 +15,8 @@ from bench.arm.workloads import Workload
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What a frame takes.
+class ArmFigures:
+    """The counts of a frame.
 
     instructions: the median of the frames, without the marks. spread: largest less smallest count
     of a frame, as a share of it. families: instructions by family. cycles: the least number of
@@ -35,7 +35,7 @@ class Figures:
     cycles: float
 
 
-def figures_of(trace: Trace, some: Sequence[Workload], core: Core) -> list[Figures]:
+def figures_of(trace: Trace, some: Sequence[Workload], core: Core) -> list[ArmFigures]:
     """Return the figures of each workload. Raises ValueError where the trace lacks one."""
     by_mark: dict[int, list[Span]] = {}
     for span in trace.spans:
@@ -51,7 +51,7 @@ def figures_of(trace: Trace, some: Sequence[Workload], core: Core) -> list[Figur
             raise ValueError(f"{workload.name}: was not counted")
         typical = sorted(spans, key=lambda span: span.total)[len(spans) // 2]
         found.append(
-            Figures(
+            ArmFigures(
                 name=workload.name,
                 kind=workload.kind,
                 engine=workload.engine,
@@ -71,14 +71,14 @@ def _spread(totals: Sequence[int]) -> float:
     return (max(totals) - min(totals)) / max(totals)
 
 
-def write_figures(path: Path, some: Iterable[Figures]) -> None:
+def write_figures(path: Path, some: Iterable[ArmFigures]) -> None:
     """Write figures as JSON, one line each."""
     path.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in some), encoding="utf-8")
 
 
-def read_figures(path: Path) -> list[Figures]:
+def read_figures(path: Path) -> list[ArmFigures]:
     """Return the figures of a file; none where it does not exist."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [Figures(**json.loads(line)) for line in lines]
+    return [ArmFigures(**json.loads(line)) for line in lines]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.arm.boards import BOARDS, Check, Rate, estimate_ms
+from bench.arm.boards import BOARDS, CycleRate, PublishedCheck, estimate_ms
 from bench.arm.cores import CORES
-from bench.arm.figures import Figures
+from bench.arm.figures import ArmFigures
 from bench.arm.instructions import Family
 from bench.papertables.tables import markdown
 
@@ -21,7 +21,9 @@ _SHOWN: tuple[tuple[str, tuple[Family, ...]], ...] = (
 )
 
 
-def tables(figures: Sequence[Figures], rates: dict[str, Rate], held: Sequence[Check]) -> str:
+def tables(
+    figures: Sequence[ArmFigures], rates: dict[str, CycleRate], held: Sequence[PublishedCheck]
+) -> str:
     """Return every table. rates: by core; held: published times beside their estimates."""
     parts = ["## Instructions per frame\n", _instructions(figures)]
     parts += ["## Which kernels run\n", _kernels(figures)]
@@ -32,7 +34,7 @@ def tables(figures: Sequence[Figures], rates: dict[str, Rate], held: Sequence[Ch
     return "\n".join(parts) + "\n"
 
 
-def title_of(each: Figures) -> str:
+def title_of(each: ArmFigures) -> str:
     """Return a workload in words."""
     if each.kind == "network":
         return f"{each.name}, {_engine(each)}"
@@ -44,14 +46,14 @@ def title_of(each: Figures) -> str:
     return f"{each.name}, ncnn"
 
 
-def _engine(each: Figures) -> str:
+def _engine(each: ArmFigures) -> str:
     return {"ort": "ONNX Runtime", "litert": "LiteRT"}.get(each.engine, each.engine)
 
 
-def _instructions(figures: Sequence[Figures]) -> str:
+def _instructions(figures: Sequence[ArmFigures]) -> str:
     """Return a row for each workload, in millions of instructions on each core."""
     cores = [name for name in CORES if any(each.core == name for each in figures)]
-    rows: dict[str, dict[str, Figures]] = {}
+    rows: dict[str, dict[str, ArmFigures]] = {}
     for each in figures:
         if each.kind != "ncnn":
             rows.setdefault(title_of(each), {})[each.core] = each
@@ -72,7 +74,7 @@ def _instructions(figures: Sequence[Figures]) -> str:
     )
 
 
-def _kernels(figures: Sequence[Figures]) -> str:
+def _kernels(figures: Sequence[ArmFigures]) -> str:
     """Return the share of each family of instructions, for the networks.
 
     Cortex-A78AE is left out: its instructions are those of Cortex-A76.
@@ -91,7 +93,7 @@ def _kernels(figures: Sequence[Figures]) -> str:
     return markdown(head, rows)
 
 
-def _checks(held: Sequence[Check]) -> str:
+def _checks(held: Sequence[PublishedCheck]) -> str:
     head = ("network", "board", "million instructions", "million cycles at least")
     return markdown(
         (*head, "estimate, ms", "published, ms", "published for each estimated"),
@@ -110,7 +112,7 @@ def _checks(held: Sequence[Check]) -> str:
     )
 
 
-def _times(figures: Sequence[Figures], rates: dict[str, Rate]) -> str:
+def _times(figures: Sequence[ArmFigures], rates: dict[str, CycleRate]) -> str:
     """Return the estimate of each workload on each board, in ms."""
     boards = [board for board in BOARDS if board.core in rates]
     rows: dict[str, dict[str, float]] = {}

@@ -15,7 +15,7 @@ Words = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What ran from one mark to the next.
+    """The blocks that ran from one mark to the next.
 
     mark: the number of the mark at the end. total: instructions. runs: how often each block ran, by
     its number.

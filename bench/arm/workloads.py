@@ -1,4 +1,4 @@
-"""What is counted: the networks of the ladder in both formats, the chain, and the events."""
+"""The workloads: the networks of the ladder in both formats, the chain, and the events."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from bench.arm.__main__ import PROFILES, TABLES, main
 from bench.arm.boards import BOARDS, X86_MS, rate_of
 from bench.arm.cores import CORES, Core
 from bench.arm.emulator import TOOLS, Emulator
-from bench.arm.figures import Figures, read_figures, write_figures
+from bench.arm.figures import ArmFigures, read_figures, write_figures
 from bench.arm.published import PUBLISHED
 from bench.arm.trace import Span, Trace
 from models.ladder.rungs import LADDER
@@ -32,7 +32,7 @@ def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(APP, [str(each) for each in arguments])
 
 
-def counted(core: str) -> list[Figures]:
+def counted(core: str) -> list[ArmFigures]:
     """Return figures of every workload. A published network takes 1.5 times its least cycles."""
     amounts = [
         ("network", rung.network, engine, (first + 50 * number) * MILLION)
@@ -53,7 +53,9 @@ def counted(core: str) -> list[Figures]:
         x86 = core == "avx2"
         families = {} if x86 else {"dot": count // 4, "integer": count - count // 4}
         cycles = 0.0 if x86 else count / 3
-        found.append(Figures(name, kind, engine, False, core, 10.0, count, 0.0, families, cycles))
+        found.append(
+            ArmFigures(name, kind, engine, False, core, 10.0, count, 0.0, families, cycles)
+        )
     return found
 
 
