@@ -241,7 +241,7 @@ learn: $(DEV)/.ready $(TFLITE)/.ready
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)
 
-# Emulated: a quarter of an hour where nothing else runs.
+# Emulated, with a first download of some 250 MB.
 bench-arm: $(DEV)/.ready $(TFLITE)/.ready
 	$(DEV)/bin/python -m bench.arm --out "$(ARM)" $(ARM_ARGS)
 
