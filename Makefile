@@ -14,10 +14,11 @@
 #   make docs      build/site: the documentation as a site, built without the network
 #   make docs-test every command of the tutorials, the slow ones too
 #   make reference docs/reference: the generated pages, again from the code
-#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME] [BUDGET_MS=5 [TARGET=board.json]] [TEACHER=largest] [DEVICE=auto] [TRACK=tensorboard]: a run from a folder of pictures; BUDGET_MS trains the largest network whose frame takes no longer, here or on the board of an `outfeed bench --json`; TEACHER=largest, a run or a torch state teaches it; TRACK=tensorboard or mlflow keeps losses and figures (extra track); DEVICE=cuda, mps or cpu, else a GPU where there is one
+#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME] [BUDGET_MS=5 [TARGET=rpi5]] [TEACHER=largest] [DEVICE=auto] [TRACK=tensorboard]: a run from a folder of pictures; BUDGET_MS trains the largest network whose frame takes no longer, here, on an estimated board (TARGET=rpi4, rpi5, orin or n100), or on the board of an `outfeed bench --json`; TEACHER=largest, a run or a torch state teaches it; TRACK=tensorboard or mlflow keeps losses and figures (extra track); DEVICE=cuda, mps or cpu, else a GPU where there is one
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
 #   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [DEVICE=auto] [LEARN_ARGS=...]: from released marked parts
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
+#   make bench-arm [ARM=build/arm] [ARM_ARGS='--core a76']: instructions per frame on emulated Arm cores, tables and target profiles (bench/arm); Debian 12 with qemu-user, mmdebstrap and gcc
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make soak-central [CENTRAL_KILLS_ARGS='--kills 1000']: everything from journals to PostgreSQL killed at random; as root, with Mosquitto
 #   make chaos     [CHAOS_ARGS='--faults 1000 --seed 1']: random faults on a real line; as root, with Mosquitto
@@ -87,6 +88,8 @@ KEY ?=
 BENCH ?= build/bench
 SYSTEM ?= build/system
 BENCH_ARGS ?=
+ARM ?= build/arm
+ARM_ARGS ?=
 TRAIN_ARGS ?=
 REPORT_ARGS ?=
 SOAK_ARGS ?=
@@ -122,7 +125,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central central-package station-package image system-bundle test system-test system-update-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package station-package image system-bundle test system-test system-update-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench bench-arm soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -237,6 +240,10 @@ learn: $(DEV)/.ready $(TFLITE)/.ready
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)
+
+# Emulated, with a first download of some 250 MB.
+bench-arm: $(DEV)/.ready $(TFLITE)/.ready
+	$(DEV)/bin/python -m bench.arm --out "$(ARM)" $(ARM_ARGS)
 
 # One core, some six minutes.
 soak: $(DEV)/.ready

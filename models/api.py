@@ -85,8 +85,8 @@ def train(
             marks. "auto" is then the recipe of this run.
         budget_ms: time for a frame, in milliseconds. The largest network that fits is trained. None
             keeps the network of the recipe.
-        target: with budget_ms, the machine: "this", or the JSON of ``outfeed bench`` with a shipped
-            bundle, made on a board.
+        target: with budget_ms, the machine: "this", an estimate for "rpi4", "rpi5", "orin" or
+            "n100", or the JSON of ``outfeed bench`` with a shipped bundle, made on a board.
         teacher: "largest" trains the largest network first, which then teaches the other one. A
             path names a finished run or a torch state file. None trains without a teacher.
         threads: processor cores to use; 0 for all that the process may use. torch's number of

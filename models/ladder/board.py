@@ -14,6 +14,7 @@ from models.ladder.record import Subject
 from models.ladder.rungs import LADDER, find_rung
 
 ZOO = Path(__file__).parents[1] / "zoo"
+TARGETS = ("rpi4", "rpi5", "orin", "n100")  # the profiles of targets.json
 _DIGITS = 12  # of the digest, at the end of a bundle's id
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -104,8 +105,8 @@ def _report(path: Path) -> _Report:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read: {error.strerror}; expected 'this' or the JSON of outfeed "
-            "bench"
+            f"{path}: cannot be read: {error.strerror}; expected 'this', {', '.join(TARGETS)}, or "
+            "the JSON of outfeed bench"
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not the JSON of outfeed bench") from error

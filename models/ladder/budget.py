@@ -13,6 +13,7 @@ from models.ladder.board import BoardTime, read_board
 from models.ladder.measure import TIMES, measure
 from models.ladder.record import BudgetRecord, ChainTime, Measured, RungTime, Subject
 from models.ladder.rungs import LADDER
+from models.ladder.targets import REFERENCE, TargetProfile, targets
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ BUSY = 3.0  # p99 for each p50; on an idle machine it is 1.1 to 1.4 (docs/benchm
 class TimeBudget:
     """A budget that a user names.
 
-    ms: for one frame, above 0. target: "this", or the path of a board's file. methods: also time
-    these methods that learn from good parts.
+    ms: for one frame, above 0. target: "this", the name of a shipped profile, or the path of a
+    board's file. methods: also time these methods that learn from good parts.
     """
 
     ms: float
@@ -71,8 +72,11 @@ def choose(budget: TimeBudget, frames: Frames, folder: Path) -> BudgetRecord:
     Raises UsageError, one line, where no rung fits. Raises DataError for a file of a board that
     cannot be used, and where no rung can be timed.
     """
+    profile = targets().get(budget.target)
     board = None
-    if budget.target != THIS:
+    if profile is not None:
+        board = profile.board_time(frames.subject(REFERENCE))
+    elif budget.target != THIS:
         board = read_board(Path(budget.target), frames.height * frames.width)
     names = [*(rung.network for rung in LADDER), *budget.methods]
     subjects = [frames.subject(name) for name in names]
@@ -82,8 +86,13 @@ def choose(budget: TimeBudget, frames: Frames, folder: Path) -> BudgetRecord:
         log.warning("ladder %s is not timed: %s", each.subject.name, each.reason)
     scale = _scale(board, measured)
     by_name = {time.subject: time for time in measured.times}
-    region_ms = measured.region_ms * scale.typical
-    rungs = _times([by_name.get(frames.subject(r.network)) for r in LADDER], scale, region_ms)
+    region_ms = measured.region_ms * scale.typical if profile is None else profile.region_ms
+    if profile is None:
+        rungs = _times([by_name.get(frames.subject(r.network)) for r in LADDER], scale, region_ms)
+        method = scale.method
+    else:
+        rungs = _estimates(profile, frames)
+        method = f"an estimate: {profile.method}"
     methods = _times([by_name.get(frames.subject(m)) for m in budget.methods], scale, region_ms)
     if not rungs:
         raise DataError("no network of the ladder can be timed on this machine")
@@ -99,7 +108,7 @@ def choose(budget: TimeBudget, frames: Frames, folder: Path) -> BudgetRecord:
         budget_ms=budget.ms,
         target=place,
         is_estimate=board is not None,
-        method=scale.method,
+        method=method,
         scale=scale.typical,
         spread=scale.spread,
         width=frames.width,
@@ -165,6 +174,21 @@ def _times(
             )
         )
     return tuple(found)
+
+
+def _estimates(profile: TargetProfile, frames: Frames) -> tuple[RungTime, ...]:
+    """Return the times of a profile, with p99 and the need at the slow end of its error."""
+    pixels = frames.height * frames.width
+    return tuple(
+        RungTime(
+            network=rung.network,
+            p50_ms=profile.p50_ms(rung.network, pixels),
+            p99_ms=profile.worst(rung.network, pixels),
+            needs_ms=needs_ms(profile.worst(rung.network, pixels), profile.region_ms),
+        )
+        for rung in LADDER
+        if rung.network in profile.networks
+    )
 
 
 def _scale(board: BoardTime | None, measured: Measured) -> _Scale:

@@ -62,8 +62,8 @@ _BudgetMs = Annotated[
 _Target = Annotated[
     str,
     typer.Option(
-        help="With --budget-ms, the machine: 'this', or the JSON of `outfeed bench --json` "
-        "with a shipped bundle, made on the board."
+        help="With --budget-ms, the machine: 'this'; an estimate for rpi4, rpi5, orin or n100; or "
+        "the JSON of `outfeed bench --json` with a shipped bundle, made on the board."
     ),
 ]
 _Teacher = Annotated[

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tools.reference import (
+    boards,
     bundle_format,
     central_roles,
     commands,
@@ -30,6 +31,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/mqtt.md": mqtt.page,
     "docs/reference/asyncapi.yaml": mqtt.asyncapi,
     "docs/reference/recipes.md": recipes.page,
+    "docs/reference/boards.md": boards.page,
     "docs/reference/log-events.md": log_events.page,
 }
 

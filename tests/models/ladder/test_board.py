@@ -48,5 +48,7 @@ def test_another_file_gets_one_line_that_names_it(tmp_path: Path, text: str, mes
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none: cannot be read: .*expected 'this' or the JSON"):
+    with pytest.raises(
+        DataError, match=r"none: cannot be read: .*expected 'this', rpi4, .*, or the JSON"
+    ):
         read_board(tmp_path / "none", 1)
