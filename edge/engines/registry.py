@@ -90,8 +90,7 @@ class EngineChoice:
 
     stripes_from_px: frames of so many pixels and more are inspected in stripes, of which
     ``threads`` run at once (edge/chain/stripes); None: larger frames are always cut into tiles.
-    stripes_required: a network that cannot run on stripes is refused. early_reject: a frame in
-    stripes ends with the first stripe that rejects the part.
+    stripes_required: a network that cannot run on stripes is refused.
     """
 
     name: str = DEFAULT_ENGINE
@@ -100,7 +99,6 @@ class EngineChoice:
     providers: tuple[str, ...] = ()
     stripes_from_px: int | None = None
     stripes_required: bool = False
-    early_reject: bool = False
 
     def __str__(self) -> str:
         parts = [self.name, self.precision, *self.providers]

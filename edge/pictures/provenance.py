@@ -20,7 +20,7 @@ from edge.engines.selection import processor
 _NOT_IN_DIGEST = ("outfeed", "bundle")
 
 # Without stripes the digest is that of earlier versions, which had only this.
-_AS_BEFORE = (("stripes_from_px", None), ("early_reject", False))
+_AS_BEFORE = ("stripes_from_px", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Provenance:
     outfeed, numpy, opencv: versions. bundle: id of the bundle. bundle_digest: SHA-256 of its
     content. engine, providers, threads: the engine and its settings. package: the library of the
     engine, with its version. build: the build in the bundle. machine: for instance x86_64 or
-    aarch64. processor: its name. stripes_from_px, early_reject: the handling of large frames, as in
-    EngineChoice; records of earlier versions have neither.
+    aarch64. processor: its name. stripes_from_px: as in EngineChoice; records of earlier
+    versions have none.
     """
 
     outfeed: str
@@ -47,7 +47,6 @@ class Provenance:
     numpy: str
     opencv: str
     stripes_from_px: int | None = None
-    early_reject: bool = False
 
     @property
     def digest(self) -> str:
@@ -58,7 +57,7 @@ class Provenance:
         relevant = {
             key: value
             for key, value in asdict(self).items()
-            if key not in _NOT_IN_DIGEST and (key, value) not in _AS_BEFORE
+            if key not in _NOT_IN_DIGEST and (key, value) != _AS_BEFORE
         }
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
@@ -103,7 +102,6 @@ def provenance_of(bundle: Bundle, engine: EngineChoice) -> Provenance:
         numpy=np.__version__,
         opencv=str(cv2.__version__),
         stripes_from_px=engine.stripes_from_px,
-        early_reject=engine.early_reject,
     )
 
 

@@ -141,5 +141,4 @@ def _engine_of(origin: Provenance) -> EngineChoice:
         precision,
         origin.providers,
         stripes_from_px=origin.stripes_from_px,
-        early_reject=origin.early_reject,
     )
