@@ -7,6 +7,7 @@ from edge.bundle.network import OWN_FILES
 from edge.chain.stripes.detector import StripeNetwork
 from edge.chain.stripes.onnx_reach import onnx_reach
 from edge.chain.stripes.reach import NotLocalError, cell_reach
+from edge.chain.stripes.tflite_reach import reshaped, tflite_reach
 from edge.engines.engine import Engine
 from edge.engines.registry import EngineChoice
 
@@ -23,10 +24,10 @@ def stripe_network(bundle: Bundle, engine: EngineChoice) -> StripeNetwork:
             raise NotLocalError(f"{spec.kind} compares the whole picture, and is no network")
         if spec.part_score:
             raise NotLocalError("its decision head pools the whole picture")
-        if build.format != "onnx" or not build.detector.flexible:
-            raise NotLocalError(f"{build.name} has one shape")
         data = bundle.files[build.detector.file]
-        plane = onnx_reach(data)
+        if build.format == "onnx" and not build.detector.flexible:
+            raise NotLocalError(f"{build.name} has one size of input")
+        plane = onnx_reach(data) if build.format == "onnx" else tflite_reach(data)
         rows, cols = (cell_reach(side, spec.stride_px) for side in plane.sides)
         if any(spec.multiple_px % side.align_px for side in (rows, cols)):
             raise NotLocalError(f"multiple_px {spec.multiple_px} is no multiple of its strides")
@@ -35,7 +36,9 @@ def stripe_network(bundle: Bundle, engine: EngineChoice) -> StripeNetwork:
     make = engine.load().make
 
     def shaped(height: int, width: int) -> Engine:
-        return make(data, batch=1, height=height, width=width, channels=spec.channels)
+        # A TFLite file has one size of input; the same network is written for another one.
+        file = data if build.format == "onnx" else reshaped(data, height, width)
+        return make(file, batch=1, height=height, width=width, channels=spec.channels)
 
     return StripeNetwork(spec, shaped, rows, cols, build.detector.scale, build.detector.zero_point)
 
