@@ -49,9 +49,10 @@ class Inspection:
 class Inspector:
     """The chain of He & Liu 2020 (severity, threshold, regions, kinds) and the decision after it.
 
-    ``edge.load_inspector`` makes one from a bundle. An inspector starts no thread, and only one
-    thread at a time may use it. For several threads load one inspector for each. The same frame
-    gives the same verdict, apart from its timings.
+    ``edge.load_inspector`` makes one from a bundle. An inspector starts no thread, except those
+    that share the stripes of a large frame. Only one thread at a time may use it. For several
+    threads load one inspector for each. The same frame gives the same verdict, apart from its
+    timings.
     """
 
     def __init__(
