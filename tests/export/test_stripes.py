@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("onnxruntime.quantization")
+import torch
 
 from edge.bundle import DetectorManifest
 from edge.chain.stripes.detector import StripedDetector, StripeNetwork

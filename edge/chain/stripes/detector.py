@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
 from edge.chain.detect import MIN_SIDE_PX, Detector, as_channels
-from edge.chain.stripes.plan import MAX_RUN_PX, Sides, StripePlan, plan_stripes
+from edge.chain.stripes.plan import Sides, StripePlan, most_of_a_run, plan_stripes
 from edge.chain.stripes.reach import CellReach
 from edge.engines.engine import Engine
 from edge.errors import BundleError, FrameError
@@ -82,12 +82,12 @@ class StripedDetector:
     """
 
     def __init__(
-        self, network: StripeNetwork, workers: SharesWork, *, max_run_px: int = MAX_RUN_PX
+        self, network: StripeNetwork, workers: SharesWork, *, max_run_px: int | None = None
     ) -> None:
-        """Make nothing yet. max_run_px: the most pixels of one run."""
+        """Make nothing yet. max_run_px: the most pixels of one run; None: by the threads."""
         self._network = network
         self._workers = workers
-        self._max_run_px = max_run_px
+        self._max_run_px = max_run_px or most_of_a_run(workers.threads)
         self._kept: OrderedDict[tuple[int, int], _Prepared] = OrderedDict()
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from edge.chain.stripes.reach import CellReach
 from edge.errors import FrameError
 
-# The most pixels of one run. A larger run computes less twice, and needs more memory: about 8 bytes
-# a pixel for the lean network in int8.
+# The most pixels of one run, and of the runs of all threads at once. A larger run computes less
+# twice, and needs more memory: some 30 bytes a pixel for lean in int8 on ONNX Runtime. With more
+# than six threads each has a run of _LEAST_RUN_PX, because shorter ones are mostly overlap.
 MAX_RUN_PX = 1 << 22
+_ALL_RUNS_PX = 6 << 20
+_LEAST_RUN_PX = 1 << 20
 _MAX_PARTS = 512  # along one axis
 
 
@@ -107,9 +110,12 @@ class Sides:
         return None
 
 
-def plan_stripes(
-    rows: Sides, cols: Sides, *, threads: int, max_run_px: int = MAX_RUN_PX
-) -> StripePlan:
+def most_of_a_run(threads: int) -> int:
+    """Return the most pixels of one run where so many run at once."""
+    return min(MAX_RUN_PX, max(_ALL_RUNS_PX // threads, _LEAST_RUN_PX))
+
+
+def plan_stripes(rows: Sides, cols: Sides, *, threads: int, max_run_px: int) -> StripePlan:
     """Return the stripes with the fewest pixels on the busiest of ``threads`` cores.
 
     Among plans of equal cost it is the one with the widest stripes. Raises FrameError where no plan
