@@ -164,7 +164,7 @@ def _output(graph: TfliteGraph, operator: TfliteOperator, inputs: list[_Plane]) 
 def _windowed(graph: TfliteGraph, operator: TfliteOperator, plane: _Plane) -> _Plane:
     options = operator.options
     if "filter_h" in options:
-        kernels = options["filter_h"], options["filter_w"]
+        kernels: tuple[int, ...] = (options["filter_h"], options["filter_w"])
     else:
         kernels = graph.tensors[operator.inputs[1]].shape[1:3]
     sides = []
