@@ -131,6 +131,8 @@ def plan_stripes(rows: Sides, cols: Sides, *, threads: int, max_run_px: int) -> 
             if height is None:
                 break
             if height * width > max_run_px:
+                if height <= rows.reach.shortest_px:
+                    break
                 continue
             turns = -(-across * down // threads)
             cost = (turns * height * width, across * down, across)
@@ -138,6 +140,8 @@ def plan_stripes(rows: Sides, cols: Sides, *, threads: int, max_run_px: int) -> 
                 best = (cost, height, width)
             if turns * height * width > 4 * best[0][0]:
                 break
+        if best is None and width <= cols.reach.shortest_px:
+            break
         if best is not None and width * rows.reach.align_px * across > 4 * best[0][0]:
             break
     if best is None:

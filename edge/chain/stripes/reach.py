@@ -142,6 +142,11 @@ class CellReach:
     after_px: int
     align_px: int
 
+    @property
+    def shortest_px(self) -> int:
+        """The length of a part of a frame below which hardly a cell has its whole reach in it."""
+        return self.before_px + self.after_px + 2 * self.align_px
+
 
 def cell_reach(axis: AxisReach, stride_px: int) -> CellReach:
     """Return the reach of the cells of an output. Raises NotLocalError for another stride."""
