@@ -76,11 +76,12 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     reports = _in_turns(rows, options)
     megapixels = options.height * options.width / 1e6
-    print(f"{options.frames} × {options.width}×{options.height} px, {len(os.sched_getaffinity(0))}")
-    print(
-        "| network | engine | frame in | threads | all frames s | ms per MP | memory MB | grown |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    cores = len(os.sched_getaffinity(0))
+    print(f"{options.frames} frames of {options.width}×{options.height} px on {cores} cores")
+    heads = ("network", "engine", "frame in", "threads", "all frames s", "ms per MP")
+    heads += ("processor ms per MP", "memory MB", "grown MB")
+    print(f"| {' | '.join(heads)} |")
+    print("|---" * len(heads) + "|")
     for row, report in zip(rows, reports, strict=True):
         median = statistics.median(report.times_ms)
         print(
