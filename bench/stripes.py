@@ -78,8 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     megapixels = options.height * options.width / 1e6
     cores = len(os.sched_getaffinity(0))
     print(f"{options.frames} frames of {options.width}×{options.height} px on {cores} cores")
-    heads = ("network", "engine", "frame in", "threads", "all frames s", "ms per MP")
-    heads += ("processor ms per MP", "memory MB", "grown MB")
+    heads: tuple[str, ...] = ("network", "engine", "frame in", "threads", "all frames s")
+    heads += ("ms per MP", "processor ms per MP", "memory MB", "grown MB")
     print(f"| {' | '.join(heads)} |")
     print("|---" * len(heads) + "|")
     for row, report in zip(rows, reports, strict=True):
