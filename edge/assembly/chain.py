@@ -14,23 +14,35 @@ from edge.bundle import Bundle, read_bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
+from edge.config.engine import STRIPES_FROM_PX
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import UsageError
 from edge.proof import prove_in_child
 
 _log = logging.getLogger(__name__)
+_STRIPES = ("auto", "require", "off")
 _PRECISIONS: dict[str, Precision] = {each: each for each in get_args(Precision)}
 
 
-def engine_choice(name: str | None, precision: str | None, threads: int) -> EngineChoice:
-    """Return the engine of --engine, --precision and --threads. Imports its library.
+def engine_choice(
+    name: str | None, precision: str | None, threads: int, stripes: str = "auto"
+) -> EngineChoice:
+    """Return the engine of --engine, --precision, --threads and --stripes. Imports its library.
 
     Raises UsageError for an unknown or missing engine.
     """
+    if stripes not in _STRIPES:
+        raise UsageError(f"--stripes {stripes}: expected {', '.join(_STRIPES)}")
     name = name or DEFAULT_ENGINE
     if name not in ENGINES:
         raise UsageError(f"--engine {name}: expected {', '.join(ENGINES)}")
-    choice = EngineChoice(name, threads, parse_precision(precision))
+    choice = EngineChoice(
+        name,
+        threads,
+        parse_precision(precision),
+        stripes_from_px=None if stripes == "off" else STRIPES_FROM_PX,
+        stripes_required=stripes == "require",
+    )
     missing = choice.missing()
     if missing is not None:
         raise UsageError(f"--engine {name}: {missing}")

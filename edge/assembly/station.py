@@ -22,6 +22,7 @@ from edge.assembly.uplink_process import (
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
+from edge.chain.stripes.network import stripes_refused
 from edge.clock import Clock
 from edge.config.camera import CameraConfig
 from edge.config.output import OutputConfig
@@ -132,6 +133,9 @@ def _proven(
     prove_new(bundle, engine, config.paths.proven_bundles)
     inspector = build_inspector(bundle, now_ns=now_ns, engine=engine)
     prove(bundle, inspector, engine)
+    refused = stripes_refused(bundle, engine)
+    if refused is not None:
+        _log.info("stripes_refused reason=%s (large frames are cut into tiles)", refused)
     return LoadedBundle(bundle, inspector, engine)
 
 

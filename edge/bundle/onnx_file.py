@@ -163,6 +163,44 @@ def check_onnx(data: bytes) -> None:
     _Graph(reader, reader.message(model.value("graph"), _GRAPH, "the network")).check()
 
 
+class OnnxFile:
+    """The content of a file that ``check_onnx`` accepted. Each method reads anew; none runs code.
+
+    Raises BundleError for a damaged file.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._reader = ProtobufReader(_MAX_FIELDS)
+        model = self._reader.message(memoryview(data), _MODEL, "the model")
+        self._graph = self._reader.message(model.value("graph"), _GRAPH, "the network")
+
+    def nodes(self) -> list[ProtobufMessage]:
+        """Return the operators in their order: op_type, input, output, attribute."""
+        entries = self._graph.all_values("node")
+        return [self._reader.message(entry, _NODE, "a node") for entry in entries]
+
+    def attributes(self, node: ProtobufMessage) -> list[ProtobufMessage]:
+        """Return the attributes of an operator: name, i, ints, s, t."""
+        entries = node.all_values("attribute")
+        return [self._reader.message(entry, _ATTRIBUTE, "an attribute") for entry in entries]
+
+    def tensor(self, attribute: ProtobufMessage) -> OnnxConstant:
+        """Return the tensor that an attribute holds."""
+        message = self._reader.message(attribute.value("t"), _TENSOR, "a constant")
+        return _constant(message)
+
+    def constants(self) -> dict[str, OnnxConstant]:
+        """Return the constants beside the operators, by name."""
+        entries = self._graph.all_values("initializer")
+        messages = [self._reader.message(entry, _TENSOR, "a constant") for entry in entries]
+        return {message.text("name"): _constant(message) for message in messages}
+
+    def values(self, name: str) -> list[str]:
+        """Return the names of the ``input`` or ``output`` values of the network."""
+        entries = self._graph.all_values(name)
+        return [self._reader.message(each, _VALUE, "a value").text("name") for each in entries]
+
+
 class _Graph:
     def __init__(self, reader: ProtobufReader, graph: ProtobufMessage) -> None:
         self._reader, self._graph = reader, graph
@@ -174,7 +212,7 @@ class _Graph:
         _at_most(len(graph.all_values("initializer")), MAX_CONSTANTS, "constants")
         for entry in graph.all_values("initializer"):
             message = self._reader.message(entry, _TENSOR, "a constant")
-            self._add(message.text("name"), self._constant(message))
+            self._add(message.text("name"), _constant(message))
         for name in ("input", "output", "value_info"):
             for entry in graph.all_values(name):
                 self._value(entry)
@@ -213,7 +251,7 @@ class _Graph:
             raise BundleError(f"{op}: attribute {name[:80]!r} holds more than one value")
         if kind == _A_TENSOR:
             message = self._reader.message(attribute.value("t"), _TENSOR, "a constant")
-            constant = self._constant(message)
+            constant = _constant(message)
             if op == "OnnxConstant":
                 for output in node.texts("output"):
                     self._add(output, constant)
@@ -240,27 +278,6 @@ class _Graph:
         if any(not abs(value) <= most for value in constant.values):
             raise BundleError(f"{op}: its size is {constant.values}; {most:g} is the most")
 
-    def _constant(self, message: ProtobufMessage) -> OnnxConstant:
-        if message.number("data_location") != 0 or message.has("external_data"):
-            raise BundleError("a constant lies in another file; expected all of it in the bundle")
-        kind = message.number("data_type")
-        dims = _dims(message.all_numbers("dims"))
-        count = prod(dims)
-        _at_most(count, MAX_ELEMENTS, "entries of a constant")
-        size = _BYTES_OF.get(kind)
-        if size is None:
-            raise BundleError(f"a constant is of kind {kind}, which no network here has")
-        raw = message.value("raw_data")
-        held = {name: len(message.all_numbers(name)) for name in ("int32_data", "int64_data")}
-        held |= {"uint64_data": len(message.all_numbers("uint64_data"))}
-        held |= {name: message.count(name) for name in ("float_data", "double_data")}
-        listed = sum(held.values())
-        if message.has("raw_data") and listed:
-            raise BundleError("a constant is there in two forms")
-        if (listed or len(raw) // size) != count or len(raw) % size:
-            raise BundleError(f"a constant of {dims} has {listed or len(raw)} entries or bytes")
-        return OnnxConstant(kind, dims, _values(kind, raw, message))
-
     def _value(self, entry: memoryview) -> None:
         """Return the declared shape of an input, an output or an intermediate value."""
         value = self._reader.message(entry, _VALUE, "a value")
@@ -279,6 +296,28 @@ class _Graph:
             if dimension.has("dim_value"):
                 sides.append(dimension.number("dim_value"))
         _at_most(prod(_dims(sides)), MAX_ELEMENTS, "entries of a value")
+
+
+def _constant(message: ProtobufMessage) -> OnnxConstant:
+    if message.number("data_location") != 0 or message.has("external_data"):
+        raise BundleError("a constant lies in another file; expected all of it in the bundle")
+    kind = message.number("data_type")
+    dims = _dims(message.all_numbers("dims"))
+    count = prod(dims)
+    _at_most(count, MAX_ELEMENTS, "entries of a constant")
+    size = _BYTES_OF.get(kind)
+    if size is None:
+        raise BundleError(f"a constant is of kind {kind}, which no network here has")
+    raw = message.value("raw_data")
+    held = {name: len(message.all_numbers(name)) for name in ("int32_data", "int64_data")}
+    held |= {"uint64_data": len(message.all_numbers("uint64_data"))}
+    held |= {name: message.count(name) for name in ("float_data", "double_data")}
+    listed = sum(held.values())
+    if message.has("raw_data") and listed:
+        raise BundleError("a constant is there in two forms")
+    if (listed or len(raw) // size) != count or len(raw) % size:
+        raise BundleError(f"a constant of {dims} has {listed or len(raw)} entries or bytes")
+    return OnnxConstant(kind, dims, _values(kind, raw, message))
 
 
 def _dims(values: Sequence[int]) -> tuple[int, ...]:

@@ -21,6 +21,9 @@ from edge.records import Box, Defect, Dropped, Region
 BACKGROUND = 0
 BLOCKS_PER_REGION = 5
 UNNAMED = "defect"
+# A larger window is reduced band by band: a window around a scratch through a frame of
+# 8192×12800 px has 268 MB.
+_BANDED_FROM_PX = 2048
 KEEP_NONE = (
     12.0  # keep_severity with which every region is dropped that the majority calls background
 )
@@ -173,6 +176,8 @@ def cut_block(pixels: NDArray[np.uint8], window: Box, size_px: int) -> NDArray[n
     side = window.width
     left = min(max(window.left, 0), max(width - side, 0))
     top = min(max(window.top, 0), max(height - side, 0))
+    if side > _BANDED_FROM_PX:
+        return _cut_in_bands(pixels, top, left, side, size_px)
     block = pixels[top : top + side, left : left + side]
     down, right = side - block.shape[0], side - block.shape[1]
     if down or right:
@@ -184,6 +189,29 @@ def cut_block(pixels: NDArray[np.uint8], window: Box, size_px: int) -> NDArray[n
             cv2.resize(block, (size_px, size_px), interpolation=cv2.INTER_AREA), np.uint8
         )
     return block
+
+
+def _cut_in_bands(
+    pixels: NDArray[np.uint8], top: int, left: int, side: int, size_px: int
+) -> NDArray[np.uint8]:
+    """Return the reduced block of a large window, without a copy of the window.
+
+    side is size_px doubled some times. So each row of the block is the mean of as many whole rows.
+    """
+    step = side // size_px
+    rows: list[NDArray[np.uint8]] = []
+    last = pixels.shape[0] - 1
+    for first in range(top, top + side, step):
+        # Below the frame its last row is repeated.
+        band = pixels[min(first, last) : min(first + step, last + 1), left : left + side]
+        down, right = step - band.shape[0], side - band.shape[1]
+        if down or right:
+            band = np.asarray(
+                cv2.copyMakeBorder(band, 0, down, 0, right, cv2.BORDER_REPLICATE), np.uint8
+            )
+        row = cv2.resize(band, (size_px, 1), interpolation=cv2.INTER_AREA)
+        rows.append(np.asarray(row, np.uint8))
+    return np.concatenate(rows)
 
 
 def majority(scores: NDArray[np.float32]) -> int:

@@ -36,6 +36,13 @@ class Components:
     left: int
     top: int
 
+    def mask_of(self, label: int) -> NDArray[np.uint8]:
+        """Return the pixels of region ``label`` in its box, uint8: 1 at its pixels, else 0."""
+        box = self.regions[label - 1].box
+        rows = slice(box.top - self.top, box.bottom - self.top)
+        columns = slice(box.left - self.left, box.right - self.left)
+        return np.asarray(self.labels[rows, columns] == label, np.uint8)
+
 
 def components(mask: Mask, join_px: float) -> Components:
     """Return the 8-connected components; those nearer than ``join_px`` form one region.
@@ -52,12 +59,12 @@ def components(mask: Mask, join_px: float) -> Components:
         mask.pixels, connectivity=8, ltype=cv2.CV_32S
     )
     boxes = np.asarray(stats[1:], np.int32)
-    if join_px > 1 and 2 < count <= MAX_CLUSTERS + 1 and _any_near(boxes, join_px):
+    if join_px > 1 and 2 < count <= MAX_CLUSTERS + 1 and any_near(boxes, join_px):
         labels = _joined(labels.astype(np.uint16), count, join_px)
     return _ranked(np.asarray(labels, np.int32), mask)
 
 
-def _any_near(boxes: NDArray[np.int32], join_px: float) -> bool:
+def any_near(boxes: NDArray[np.int32], join_px: float) -> bool:
     """Return True where two boxes (left, top, width, height, …) are nearer than join_px.
 
     Return True also for more than 64 boxes, where the check costs more than it saves.

@@ -15,7 +15,11 @@ from edge.chain.decide import decide, decide_part, is_crowded, joint_score, scor
 from edge.chain.detect import Detector
 from edge.chain.filter import apply_threshold
 from edge.chain.outline import with_outlines
+from edge.chain.stripes.bands import BandedMask
+from edge.chain.stripes.regions import BANDED_FROM_PX, LargeComponents, large_components
 from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
+
+_POWERS_OF_2 = (1, 2, 4, 8, 16)  # strides; for others the interpolation depends on the place
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +32,27 @@ class Inspection:
 
     verdict: Verdict
     severity: SeverityMap
-    components: Components | None
+    components: Components | LargeComponents | None
     defect_labels: tuple[int, ...]
 
     def defect_mask(self, height: int, width: int) -> NDArray[np.uint8]:
         """Return a mask, uint8 height×width: 255 at the pixels of reported defects, else 0."""
         mask = np.zeros((height, width), np.uint8)
-        if self.components is not None and self.defect_labels:
-            labels = self.components.labels
-            bottom, right = (
-                self.components.top + labels.shape[0],
-                self.components.left + labels.shape[1],
-            )
-            is_defect = np.isin(labels, self.defect_labels)
-            mask[self.components.top : bottom, self.components.left : right][is_defect] = 255
+        if self.components is not None:
+            for label in self.defect_labels:
+                box = self.components.regions[label - 1].box
+                place = mask[box.top : box.bottom, box.left : box.right]
+                place[self.components.mask_of(label) > 0] = 255
         return mask
 
 
 class Inspector:
     """The chain of He & Liu 2020 (severity, threshold, regions, kinds) and the decision after it.
 
-    ``edge.load_inspector`` makes one from a bundle. An inspector starts no thread, and only one
-    thread at a time may use it. For several threads load one inspector for each. The same frame
-    gives the same verdict, apart from its timings.
+    ``edge.load_inspector`` makes one from a bundle. An inspector starts no thread, except those
+    that share the stripes of a large frame. Only one thread at a time may use it. For several
+    threads load one inspector for each. The same frame gives the same verdict, apart from its
+    timings.
     """
 
     def __init__(
@@ -86,11 +88,18 @@ class Inspector:
         t0 = now()
         severity = self._detector.detect(frame.pixels)
         t1 = now()
-        mask = apply_threshold(severity, self._chain.threshold, height, width)
-        t2 = now()
-        if mask is None:
+        clusters: Components | LargeComponents | None
+        if height * width >= BANDED_FROM_PX and severity.stride_px in _POWERS_OF_2:
+            # The filter is calculated in bands, together with the regions.
+            banded = BandedMask.of(severity, self._chain.threshold, height, width)
+            t2 = now()
+            clusters = None if banded is None else large_components(banded, self._chain.join_px)
+        else:
+            mask = apply_threshold(severity, self._chain.threshold, height, width)
+            t2 = now()
+            clusters = None if mask is None else components(mask, self._chain.join_px)
+        if clusters is None:
             return self._clean(frame, severity, t0, t1, t2)
-        clusters = components(mask, self._chain.join_px)
         t3 = now()
         crowded = is_crowded(clusters.regions, self._chain)
         named = self._classifier.classify(frame.pixels, clusters.regions[: self._chain.max_regions])

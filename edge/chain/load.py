@@ -12,10 +12,14 @@ from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Single
 from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.golden import first_difference
 from edge.chain.inspector import Inspector
+from edge.chain.stripes.detector import LargeFrameDetector, StripedDetector, StripeNetwork
+from edge.chain.stripes.network import stripe_network
+from edge.chain.stripes.reach import NotLocalError
 from edge.chain.template.detector import read_template
 from edge.chain.threshold.detector import read_threshold
 from edge.engines.engine import Engine
 from edge.engines.registry import EngineChoice
+from edge.engines.workers import Workers
 from edge.errors import BundleError, FrameError
 from edge.images import decode_image
 from edge.records import Frame
@@ -58,6 +62,8 @@ def build_inspector(
 
     detector: Detector
     if spec.kind in READERS:
+        if engine.stripes_required:
+            stripe_network(bundle, engine)  # raises
         detector = READERS[spec.kind](bundle.files[build.detector.file], spec)
     else:
         detector = RegressionDetector(
@@ -67,6 +73,11 @@ def build_inspector(
             zero_point=build.detector.zero_point,
             shaped=detector_engine if build.detector.flexible else None,
         )
+        if engine.stripes_from_px is not None:
+            network = _stripes_or_none(bundle, engine)
+            if network is not None:
+                striped = StripedDetector(network, Workers(threads))
+                detector = LargeFrameDetector(detector, striped, engine.stripes_from_px)
     if spec.alignment is not None:
         detector = AlignedDetector(
             detector, spec.alignment, spec.channels, part_score=spec.part_score
@@ -92,6 +103,16 @@ def build_inspector(
             keep_severity=blocks.keep_severity,
         )
     return Inspector(detector, classifier, manifest.chain, manifest.kinds, now_ns)
+
+
+def _stripes_or_none(bundle: Bundle, engine: EngineChoice) -> StripeNetwork | None:
+    """Return the network for stripes, or None where frames are cut into tiles instead."""
+    try:
+        return stripe_network(bundle, engine)
+    except NotLocalError:
+        if engine.stripes_required:
+            raise
+        return None
 
 
 def prove(bundle: Bundle, inspector: Inspector, engine: EngineChoice | None = None) -> None:

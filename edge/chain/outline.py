@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.chain.components import Components
+from edge.chain.stripes.regions import LargeComponents
 from edge.records import Defect, Outline
 
 MAX_OUTLINED = 16
@@ -25,7 +26,7 @@ _TOLERANCE_PX = 1.0
 
 
 def with_outlines(
-    defects: Sequence[Defect], clusters: Components, labels: Sequence[int]
+    defects: Sequence[Defect], clusters: Components | LargeComponents, labels: Sequence[int]
 ) -> tuple[Defect, ...]:
     """Return the defects with outlines; beyond MAX_OUTLINED they stay as they are.
 
@@ -35,7 +36,7 @@ def with_outlines(
     Args:
         defects: Reported defects, most severe first.
         clusters: The regions of the frame.
-        labels: The label of each defect in ``clusters.labels``.
+        labels: The label of each defect in ``clusters``.
     """
     outlined = [
         replace(defect, outline=_outline(clusters, label, defect))
@@ -44,11 +45,9 @@ def with_outlines(
     return (*outlined, *defects[MAX_OUTLINED:])
 
 
-def _outline(clusters: Components, label: int, defect: Defect) -> Outline:
+def _outline(clusters: Components | LargeComponents, label: int, defect: Defect) -> Outline:
     box = defect.region.box
-    rows = slice(box.top - clusters.top, box.bottom - clusters.top)
-    columns = slice(box.left - clusters.left, box.right - clusters.left)
-    pixels = (clusters.labels[rows, columns] == label).astype(np.uint8)
+    pixels = clusters.mask_of(label)
     found, _ = cv2.findContours(
         pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(box.left, box.top)
     )

@@ -48,6 +48,15 @@ _Threshold = Annotated[
         callback=finite, help="Threshold in place of the bundle's own: above 0, at most 12."
     ),
 ]
+_Stripes = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|require|off",
+        help="Frames of 3,000,000 pixels and more. auto: in stripes, with the result of one run "
+        "over the whole frame, where the network permits it. require: other networks are refused. "
+        "off: in tiles, as smaller frames above 1,024 px a side.",
+    ),
+]
 _Timings = Annotated[
     bool,
     typer.Option(
@@ -72,6 +81,7 @@ def inspect(
     trust: TrustOption = None,
     threshold: _Threshold = None,
     timings: _Timings = True,
+    stripes: _Stripes = "auto",
 ) -> None:
     """Inspect pictures and videos and write one line of JSON for each frame.
 
@@ -104,7 +114,7 @@ def inspect(
     outputs = Outputs(out, masks, severity, overlays, timings)
     if outputs.has_pictures:
         check_picture_names(pictures.sources)
-    choice = engine_choice(engine, precision, threads)
+    choice = engine_choice(engine, precision, threads, stripes)
     _, inspector = load_chain(bundle, engine=choice, threshold=threshold, trusted=trusted_by(trust))
     for line in pictures.left_out:
         typer.echo(f"outfeed: {line}", err=True)

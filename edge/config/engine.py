@@ -8,6 +8,9 @@ from pydantic import Field, field_validator, model_validator
 
 from edge.config.section import ConfigSection, unit
 
+STRIPES_FROM_PX = 3_000_000
+"""The pixels from which a frame is inspected in stripes, unless configured otherwise."""
+
 
 class EngineConfig(ConfigSection):
     """The inference engine, the build of the bundle that it runs, and its number of cores."""
@@ -36,8 +39,8 @@ class EngineConfig(ConfigSection):
         le=64,
         title="Cores per inference",
         description=(
-            "The most cores that one run of a network may use. Without the key it is the measured "
-            "number for auto, otherwise 1."
+            "The most cores that one run of a network may use. So many stripes of a large frame "
+            "run at once. Without the key it is the measured number for auto, otherwise 1."
         ),
         json_schema_extra=unit("cores"),
     )
@@ -48,6 +51,28 @@ class EngineConfig(ConfigSection):
             "Execution providers of ONNX Runtime in order of preference, for example "
             "CUDAExecutionProvider before CPUExecutionProvider. Empty: CPUExecutionProvider."
         ),
+    )
+    stripes: Literal["auto", "require", "off"] = Field(
+        default="auto",
+        title="Stripes of large frames",
+        description=(
+            "auto: a frame of stripes_from_px or more is inspected in overlapping stripes, with "
+            "the result of one run over the whole frame. A network that needs the whole picture at "
+            "once is run on tiles instead, and the log gives the reason. require: such a network "
+            "is refused. off: frames above 1,024 px a side are cut into tiles, and cells near the "
+            "edge of a tile see less of the surface."
+        ),
+    )
+    stripes_from_px: int = Field(
+        default=STRIPES_FROM_PX,
+        ge=1 << 20,
+        le=1 << 30,
+        title="Smallest frame in stripes",
+        description=(
+            "The number of pixels, height times width, from which a frame is inspected in stripes. "
+            "The default includes 2048 × 1536."
+        ),
+        json_schema_extra=unit("pixels"),
     )
 
     @field_validator("providers", mode="before")

@@ -87,12 +87,18 @@ class EngineChoice:
     threads: cores that a run may use. precision: of the build; None takes the first build in the
     format of the engine. providers: execution providers of ONNX Runtime, the preferred one first;
     empty is the CPU.
+
+    stripes_from_px: frames of so many pixels and more are inspected in stripes, of which
+    ``threads`` run at once (edge/chain/stripes); None: larger frames are always cut into tiles.
+    stripes_required: a network that cannot run on stripes is refused.
     """
 
     name: str = DEFAULT_ENGINE
     threads: int = 1
     precision: Precision | None = None
     providers: tuple[str, ...] = ()
+    stripes_from_px: int | None = None
+    stripes_required: bool = False
 
     def __str__(self) -> str:
         parts = [self.name, self.precision, *self.providers]

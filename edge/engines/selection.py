@@ -7,6 +7,7 @@ processor and one version of the engine.
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -134,7 +135,9 @@ def selected_engine(path: Path, config: EngineConfig, bundle: Bundle) -> EngineC
         )
     if chosen.providers not in ((), config.providers):
         raise ConfigError(f"{', '.join(chosen.providers)} were chosen, not engine.providers")
-    choice = EngineChoice(chosen.engine, chosen.threads, chosen.precision, chosen.providers)
+    choice = with_stripes(
+        EngineChoice(chosen.engine, chosen.threads, chosen.precision, chosen.providers), config
+    )
     missing = choice.missing()
     if missing is not None:
         raise ConfigError(missing)
@@ -142,6 +145,15 @@ def selected_engine(path: Path, config: EngineConfig, bundle: Bundle) -> EngineC
     if package != chosen.package:
         raise ConfigError(f"{chosen.package} was measured, this is {package}")
     return choice
+
+
+def with_stripes(choice: EngineChoice, config: EngineConfig) -> EngineChoice:
+    """Return the engine with the configured handling of large frames."""
+    return replace(
+        choice,
+        stripes_from_px=None if config.stripes == "off" else config.stripes_from_px,
+        stripes_required=config.stripes == "require",
+    )
 
 
 def default_engine(config: EngineConfig, bundle: Bundle) -> EngineChoice:
@@ -152,11 +164,14 @@ def default_engine(config: EngineConfig, bundle: Bundle) -> EngineChoice:
     """
     names = tuple(ENGINES) if config.kind == "auto" else (config.kind,)
     choices = [
-        EngineChoice(
-            name,
-            config.threads or 1,
-            config.precision,
-            config.providers if name == DEFAULT_ENGINE else (),
+        with_stripes(
+            EngineChoice(
+                name,
+                config.threads or 1,
+                config.precision,
+                config.providers if name == DEFAULT_ENGINE else (),
+            ),
+            config,
         )
         for name in names
     ]

@@ -19,6 +19,9 @@ from edge.engines.selection import processor
 # For people only. Another version of Outfeed must give the same verdict, or replay reports it.
 _NOT_IN_DIGEST = ("outfeed", "bundle")
 
+# Without stripes the digest is that of earlier versions, which had only this.
+_AS_BEFORE = ("stripes_from_px", None)
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -27,7 +30,8 @@ class Provenance:
     outfeed, numpy, opencv: versions. bundle: id of the bundle. bundle_digest: SHA-256 of its
     content. engine, providers, threads: the engine and its settings. package: the library of the
     engine, with its version. build: the build in the bundle. machine: for instance x86_64 or
-    aarch64. processor: its name.
+    aarch64. processor: its name. stripes_from_px: as in EngineChoice; records of earlier
+    versions have none.
     """
 
     outfeed: str
@@ -42,6 +46,7 @@ class Provenance:
     processor: str
     numpy: str
     opencv: str
+    stripes_from_px: int | None = None
 
     @property
     def digest(self) -> str:
@@ -49,7 +54,11 @@ class Provenance:
 
         For two equal digests, equal pixels give the same verdict, byte for byte.
         """
-        relevant = {key: value for key, value in asdict(self).items() if key not in _NOT_IN_DIGEST}
+        relevant = {
+            key: value
+            for key, value in asdict(self).items()
+            if key not in _NOT_IN_DIGEST and (key, value) != _AS_BEFORE
+        }
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
     def differences(self, other: Provenance) -> tuple[str, ...]:
@@ -92,6 +101,7 @@ def provenance_of(bundle: Bundle, engine: EngineChoice) -> Provenance:
         processor=processor(),
         numpy=np.__version__,
         opencv=str(cv2.__version__),
+        stripes_from_px=engine.stripes_from_px,
     )
 
 

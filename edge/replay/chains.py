@@ -135,4 +135,10 @@ def _engine_of(origin: Provenance) -> EngineChoice:
     if origin.engine not in ENGINES:
         raise BundleError(f"engine {origin.engine!r} is unknown here; give another with --engine")
     precision: Precision = "int8" if origin.build.endswith("int8") else "float32"
-    return EngineChoice(origin.engine, origin.threads, precision, origin.providers)
+    return EngineChoice(
+        origin.engine,
+        origin.threads,
+        precision,
+        origin.providers,
+        stripes_from_px=origin.stripes_from_px,
+    )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bundle import KindManifest
+from edge.chain import classify
 from edge.chain.classify import (
     BACKGROUND,
     BLOCKS_PER_REGION,
@@ -264,3 +265,17 @@ def test_without_a_classifier_every_region_is_a_defect() -> None:
     several = SingleKindClassifier(KINDS).classify(pixels, regions)
     assert [d.kind for d in several if isinstance(d, Defect)] == [UNNAMED] * 2
     assert BACKGROUND == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(700, 300), (1100, 1100), (200, 1024)])
+def test_a_large_window_in_bands_is_the_same_block(
+    height: int, width: int, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    for window in (Box(-40, 10, 472, 522), Box(100, 300, 1124, 1324), Box(5, 5, 133, 133)):
+        monkeypatch.setattr(classify, "_BANDED_FROM_PX", 1 << 30)
+        wanted = cut_block(pixels, window, 64)
+        monkeypatch.setattr(classify, "_BANDED_FROM_PX", 0)
+        assert (cut_block(pixels, window, 64) == wanted).all()

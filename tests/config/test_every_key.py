@@ -46,6 +46,8 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("engine", "precision", '"float32"', "float32"),
     ("engine", "providers", '["CUDAExecutionProvider"]', ("CUDAExecutionProvider",)),
     ("engine", "threads", "4", 4),
+    ("engine", "stripes", '"require"', "require"),
+    ("engine", "stripes_from_px", "5_000_000", 5_000_000),
     ("output", "kind", '"simulated"', "simulated"),
     ("output", "safe_state", '"active"', "active"),
     ("output", "realtime_priority", "0", 0),
