@@ -11,7 +11,6 @@ from pathlib import Path
 from edge.assembly.chain import open_bundle, prove_and_build
 from edge.bundle import Bundle, read_trusted
 from edge.chain.inspector import Inspector
-from edge.config.engine import STRIPES_FROM_PX
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError, UsageError
 from edge.records import Box, Decision, Defect, Frame, Region, Timings, Verdict
@@ -79,7 +78,7 @@ def _choose_engine(bundle: Bundle, name: str, threads: int) -> EngineChoice:
     """Return the engine with this name, for ``auto`` the first that reads a build of the bundle and
     whose library is installed. Raises UsageError where the engine's library is missing."""
     names = tuple(ENGINES) if name == "auto" else (name,)
-    choices = [EngineChoice(each, threads, stripes_from_px=STRIPES_FROM_PX) for each in names]
+    choices = [EngineChoice(each, threads) for each in names]
     readers = [choice for choice in choices if choice.reads(bundle)] or choices
     missing = [choice.missing() for choice in readers]
     if None not in missing:

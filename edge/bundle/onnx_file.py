@@ -252,14 +252,14 @@ class _Graph:
         if kind == _A_TENSOR:
             message = self._reader.message(attribute.value("t"), _TENSOR, "a constant")
             constant = _constant(message)
-            if op == "OnnxConstant":
+            if op == "Constant":
                 for output in node.texts("output"):
                     self._add(output, constant)
         most = MAX_WINDOW if name in _WINDOWS else MAX_SIDE
         for value in (*attribute.all_numbers("ints"), *attribute.all_numbers("i")):
             if abs(signed(value)) > most and not trees:
                 raise BundleError(f"{op}: {name} is {signed(value)}; {most} is the most")
-        if op == "OnnxConstant" and kind in (_A_INT, _A_INTS):
+        if op == "Constant" and kind in (_A_INT, _A_INTS):
             numbers = [
                 signed(value)
                 for value in (*attribute.all_numbers("ints"), *attribute.all_numbers("i"))

@@ -81,7 +81,7 @@ def inspect(
     trust: TrustOption = None,
     threshold: _Threshold = None,
     timings: _Timings = True,
-    stripes: _Stripes = "auto",
+    stripes: _Stripes = "off",
 ) -> None:
     """Inspect pictures and videos and write one line of JSON for each frame.
 

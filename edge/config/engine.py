@@ -53,14 +53,15 @@ class EngineConfig(ConfigSection):
         ),
     )
     stripes: Literal["auto", "require", "off"] = Field(
-        default="auto",
+        default="off",
         title="Stripes of large frames",
         description=(
             "auto: a frame of stripes_from_px or more is inspected in overlapping stripes, with "
             "the result of one run over the whole frame. A network that needs the whole picture at "
             "once is run on tiles instead, and the log gives the reason. require: such a network "
             "is refused. off: frames above 1,024 px a side are cut into tiles, and cells near the "
-            "edge of a tile see less of the surface."
+            "edge of a tile see less of the surface. Golden frames of such a size are those of an "
+            "export, which cuts tiles: a bundle that has them is refused with auto and require."
         ),
     )
     stripes_from_px: int = Field(

@@ -248,6 +248,22 @@ def test_a_size_that_is_computed() -> None:
     check_onnx(changed(_sized("Resize", ["severity", "", "c"], enlarged)))
 
 
+@pytest.mark.parametrize("attribute", ["value", "value_ints"])
+def test_a_size_by_an_operator_that_is_a_constant(attribute: str) -> None:
+    def with_pads(most: int) -> Callable[[Any], object]:
+        pads = [0, 0, 0, 0, 0, 0, 0, most]
+        value = {attribute: constant(pads) if attribute == "value" else pads}
+
+        def change(model: Any) -> None:
+            model.graph.node.append(helper.make_node("Constant", [], ["c"], **value))
+            model.graph.node.append(helper.make_node("Pad", ["severity", "c"], ["more"]))
+
+        return change
+
+    check_onnx(changed(with_pads(8)))
+    assert "Pad: its size is" in refusal(changed(with_pads(1_000_000)))
+
+
 @pytest.mark.parametrize("name", ["kernel_shape", "strides", "pads", "dilations"])
 def test_a_window_that_is_too_large(name: str) -> None:
     assert f"{name} is 1000000; 1024 is the most" in refusal(

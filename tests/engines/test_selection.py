@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from edge.bundle import Bundle, parse_bundle
-from edge.config.engine import STRIPES_FROM_PX, EngineConfig
+from edge.config.engine import EngineConfig
 from edge.engines import selection as module
 from edge.engines.registry import EngineChoice
 from edge.engines.selection import (
@@ -65,9 +64,6 @@ def refusal(path: Path, config: EngineConfig = AUTO, bundle: Bundle = BUNDLE) ->
     return line
 
 
-striped = partial(EngineChoice, stripes_from_px=STRIPES_FROM_PX)  # as the configuration has it
-
-
 @pytest.mark.parametrize("wanted", ["auto", "require", "off"])
 def test_large_frames_as_configured(path: Path, wanted: Literal["auto", "require", "off"]) -> None:
     write_selection(path, selection())
@@ -79,7 +75,7 @@ def test_large_frames_as_configured(path: Path, wanted: Literal["auto", "require
 
 def test_what_was_chosen_is_used(path: Path) -> None:
     write_selection(path, selection())
-    assert selected_engine(path, AUTO, BUNDLE) == striped("ort", 2, "int8")
+    assert selected_engine(path, AUTO, BUNDLE) == EngineChoice("ort", 2, "int8")
     assert [file.name for file in path.parent.iterdir()] == ["engine.json"]
     write_selection(path, selection(threads=1))  # again, over the old one
     assert selected_engine(path, AUTO, BUNDLE).threads == 1
@@ -224,9 +220,9 @@ def test_the_names_of_machines(
 
 
 def test_the_default_engine() -> None:
-    assert default_engine(AUTO, BUNDLE) == striped("ort", 1)
+    assert default_engine(AUTO, BUNDLE) == EngineChoice("ort", 1)
     config = EngineConfig(kind="ort", threads=3, providers=("CPUExecutionProvider",))
-    wanted = striped("ort", 3, None, ("CPUExecutionProvider",))
+    wanted = EngineChoice("ort", 3, None, ("CPUExecutionProvider",))
     assert default_engine(config, BUNDLE) == wanted
     with pytest.raises(
         ConfigError, match=r"^key 'engine': the installed ONNX Runtime has no CUDAEx"
@@ -241,5 +237,5 @@ def test_the_default_engine_reads_the_bundle() -> None:
 
     assert default_engine(AUTO, parse_bundle(both_formats())).name == "ort"
     alone = parse_bundle(both_formats(onnx=False))
-    assert default_engine(AUTO, alone) == striped("litert", 1)
+    assert default_engine(AUTO, alone) == EngineChoice("litert", 1)
     assert default_engine(EngineConfig(kind="ort"), alone).name == "ort"  # refused when it loads
