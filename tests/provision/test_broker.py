@@ -209,7 +209,7 @@ def test_a_station_cannot_push_another_off_by_its_client_id(
         connected = threading.Event()
         client.on_connect = lambda *_: connected.set()
         client.connect("127.0.0.1", broker.port)
-        limit_s = time.monotonic() + 10
+        limit_s = time.monotonic() + 60
         while not connected.is_set() and time.monotonic() < limit_s:
             client.loop(0.05)
         assert connected.is_set()
