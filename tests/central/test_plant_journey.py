@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,9 +100,11 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(DatabaseConfig(path=tmp_path / "central.db"))
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database of two stations, nine hours and a rollout, and its bundles."""
+    folder = tmp_path_factory.mktemp("plant")
+    opened = Database(DatabaseConfig(path=folder / "central.db"))
     migrate(opened)
     fill_plant(opened, now_us(), hours=9, per_minute=4)
     furnish(opened, now_us())
@@ -111,7 +114,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
         keep_statement(connection, kept)
         for state in ("waiting", "signed", "accepted", "refused", "done", "failed", "withdrawn"):
             ask(connection, state)
-    bundle = upload(opened, folder_of(tmp_path / "bundles"))
+    bundle = upload(opened, folder_of(folder / "bundles"))
     number = plan(opened, bundle, ("press-1",), ("press-2",))
     with audited(opened, CLI, now_us()) as change:
         take_signatures(change, number, sign(opened, number))
@@ -121,6 +124,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
     report = Reporter().report("press-1", desired, "reverted", reason="UNKNOWN rate of 4 %")
     BatchWriter(opened, Registry(), prefix=PREFIX).write([report])
     advance_rollouts(opened, now_us())
+    opened.close()
+    return folder
+
+
+@pytest.fixture
+def database(plant: Path, tmp_path: Path) -> Iterator[Database]:
+    shutil.copytree(plant, tmp_path, dirs_exist_ok=True)
+    opened = Database(DatabaseConfig(path=tmp_path / "central.db"))
     yield opened
     opened.close()
 

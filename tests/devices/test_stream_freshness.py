@@ -21,7 +21,8 @@ from tests.edge import damaged
 CLOCK = MonotonicClock()
 MS = 1_000_000
 LATENCY_MS = 50.0  # as measured on a quiet network: 20 to 40 ms, and what this machine adds
-LIMIT_S = 30.0  # for a wait of some 3 s on an idle machine
+LIMIT_S = 60.0  # for a wait of some 3 s on an idle machine
+TIMEOUT_NS = 10_000 * MS  # for a machine that stands still meanwhile
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def opened(
             stream.url,
             latency_ns=round(LATENCY_MS * MS),
             least_latency_ns=10 * MS,
-            timeout_ns=600 * MS,
+            timeout_ns=TIMEOUT_NS,
             clock=CLOCK,
             behind_ns=round(behind_ms * MS),
         )
@@ -141,7 +142,7 @@ def test_frames_with_the_usual_delay_are_accepted() -> None:
 @pytest.mark.parametrize("delay_ms", [stalled, slowly_drained])
 def test_no_accepted_frame_is_older_than_its_part(delay_ms: Callable[[int], float]) -> None:
     trouble = Trouble(delay_ms)
-    with opened(trouble, behind_ms=1_000 * LIMIT_S) as (stream, camera):
+    with opened(trouble, behind_ms=60_000) as (stream, camera):
         inspected = Inspected(stream, camera)
         inspected.until(lambda: len(inspected.taken) >= 3)
         trouble.begin()
@@ -173,7 +174,7 @@ def test_frames_that_stay_late_end_the_stream_and_a_new_one_is_fresh() -> None:
         inspected.until(lambda: inspected.has_ended)
         assert "late, and stay so" in inspected.missing[-1]
         again = StreamCamera(
-            stream.url, latency_ns=round(LATENCY_MS * MS), timeout_ns=600 * MS, clock=CLOCK
+            stream.url, latency_ns=round(LATENCY_MS * MS), timeout_ns=TIMEOUT_NS, clock=CLOCK
         )
         try:
             of_new = Inspected(stream, again)
@@ -208,12 +209,8 @@ def test_a_damaged_frame_is_a_frame_error() -> None:
     with opened(usual, damage=cut) as (stream, camera):
         inspected = Inspected(stream, camera)
 
-        def reported() -> list[str]:
-            # A busy machine delays frames: "no fresh frame within 600 ms".
-            return [one for one in inspected.missing if "no fresh frame" not in one]
-
-        inspected.until(lambda: len(inspected.taken) >= 3 and len(reported()) >= 3)
-        assert {one.partition(": is ")[2] for one in reported()} == {
+        inspected.until(lambda: min(len(inspected.taken), len(inspected.missing)) >= 3)
+        assert {one.partition(": is ")[2] for one in inspected.missing} == {
             "damaged: premature end of data segment (JPEG)"
         }
         assert_none_is_older_than_its_part(inspected)

@@ -23,6 +23,7 @@ from models.runs.preparation import keep_sides, prepare
 from models.runs.run import Run
 from models.training.recipe import Recipe
 from models.training.session import train_folder
+from tests.support.preloaded import run_module
 from tests.support.tinyrun import RECIPE, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +56,8 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data")
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(
-        'name = "tiny"\n[detector]\nsteps = 1000000\nbatch = 2\npatch_px = 64\n'
+        'name = "tiny"\n[detector]\nnetwork = "nano"\nsteps = 1000000\nbatch = 2\n'
+        "patch_px = 64\n"
         'precision = "float32"\n[classifier]\nenabled = false\n'
     )
     command = [sys.executable, "-m", "models.training", "--data", str(data)]
@@ -210,9 +212,8 @@ def test_data_without_defects_is_refused(tmp_path: Path) -> None:
 def test_the_command_reports_an_error_in_one_line_on_stderr(
     tmp_path: Path, options: tuple[str, ...], status: int, message: str
 ) -> None:
-    command = [sys.executable, "-m", "models.training", "--data", str(tmp_path / "none")]
-    command += ["--out", str(tmp_path / "run"), *options]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    words = ("--data", tmp_path / "none", "--out", tmp_path / "run", *options)
+    result = run_module("models.training", *words)
     assert result.returncode == status
     assert result.stdout == ""
     assert len(result.stderr.strip().splitlines()) == 1
@@ -221,8 +222,7 @@ def test_the_command_reports_an_error_in_one_line_on_stderr(
 
 
 def test_an_unknown_option_of_the_command_is_a_usage_error(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "models.training", "--data", str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    result = run_module("models.training", "--data", tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     assert "--out" in result.stderr
 

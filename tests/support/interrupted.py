@@ -22,9 +22,11 @@ def call(
     at: the function at whose call ``number`` the process gets SIGINT, for instance
     "models.training.fit:Fit._step"; "" sends nothing. The function then runs as usual.
     """
-    main = module if module.endswith("__main__") else f"{module}.__main__"
+    imports = [preloaded.main_of(module)]
+    if module.startswith("models.training"):
+        imports.append("torch._dynamo")  # by the first optimizer, in another three seconds
     arguments = [at, str(number), module, *(str(word) for word in words)]
-    return preloaded.run("tests.support.interrupted:main", main, arguments)
+    return preloaded.run("tests.support.interrupted:main", imports, arguments)
 
 
 def _interrupt_at(target: str, number: int) -> None:
@@ -64,3 +66,7 @@ def _traces_of(module: str) -> AbstractContextManager[None]:
     from tests.support.traced import traces_shared  # loads torch, as the command does
 
     return traces_shared()
+
+
+if __name__ == "__main__":
+    main()
