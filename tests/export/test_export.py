@@ -38,9 +38,9 @@ from tests.support.interrupted import call
 @pytest.mark.parametrize(
     ("network", "resolution", "channels"),
     [
-        ("nano", 2, 1),
-        ("large", 2, 3),
+        ("nano", 2, 3),
         ("paper", 4, 1),
+        pytest.param("large", 2, 3, marks=pytest.mark.slow),
         pytest.param("lean", 2, 1, marks=pytest.mark.slow),
         pytest.param("lean", 2, 3, marks=pytest.mark.slow),
         pytest.param("paper", 2, 3, marks=pytest.mark.slow),

@@ -68,7 +68,7 @@ def write_labelme(folder: Path, drawn: dict[str, exports.Drawn]) -> None:
         exports.labelme(file, name, SIZE, shapes, "polygon")
 
 
-@pytest.mark.parametrize("write", [write_coco, write_labelme])
+@pytest.mark.parametrize("write", [write_coco, pytest.param(write_labelme, marks=pytest.mark.slow)])
 def test_a_network_learns_from_label_files(tmp_path: Path, write: object) -> None:
     data = write_pictures(tmp_path / "data", 24)
     assert callable(write)
