@@ -63,7 +63,7 @@ PAGES = (
     "/stations/press-1/updates",
     "/stations/press-1/commands",
 )
-pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
+pytestmark = pytest.mark.timeout(900)  # a browser on a busy machine
 
 
 def now_us() -> int:
@@ -153,7 +153,7 @@ def page_of(browser: Any, size: tuple[int, int], **options: Any) -> Iterator[Any
     faults: list[str] = []
     try:
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda text: text.type == "error" and faults.append(text.text))
         yield page
