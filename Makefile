@@ -79,7 +79,8 @@ ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials)
 NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench bench_select board_check bundle bundle_sign bundle_trial command commands \
 	disk_usage engine_option inspect kill_recovery label page privileges replay run_trust station_killed terminals) \
 	$(patsubst %,tests/station/test_%.py,crashes deferred_journal drift journal_thread pictures recent_parts self_tests \
-	station station_camera station_counts)
+	station station_camera station_counts) \
+	$(patsubst %,tests/rejector/test_%.py,announced gpio_belt gpio_output guard loop messages options outcomes)
 PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
