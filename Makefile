@@ -77,7 +77,8 @@ LONG := tests/export tests/bench tests/models tests/central tests/uplink
 # and files there that do not.
 ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials)
 NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench bench_select board_check bundle bundle_sign bundle_trial command commands \
-	disk_usage engine_option inspect kill_recovery label page privileges replay run_trust station_killed terminals) \
+	disk_usage doctor emptied engine_option inspect kill_recovery label mark page privileges quarantine replay run_trust \
+	station_killed terminals) \
 	$(patsubst %,tests/station/test_%.py,crashes deferred_journal drift journal_thread pictures recent_parts self_tests \
 	station station_camera station_counts) \
 	$(patsubst %,tests/rejector/test_%.py,announced gpio_belt gpio_output guard loop messages options outcomes)
