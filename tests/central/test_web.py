@@ -33,7 +33,7 @@ def web(database: Database) -> Iterator[WebServer]:
 def get(web: WebServer, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
     """Status, headers and text of a response."""
     port = int(web.address.rsplit(":", 1)[1].rstrip("/"))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
@@ -206,7 +206,7 @@ def test_the_api_is_described(web: WebServer) -> None:
 
 def test_the_live_wall_sends_each_change(web: WebServer, writer: BatchWriter) -> None:
     port = int(web.address.rsplit(":", 1)[1].rstrip("/"))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", "/live/wall")
     response = connection.getresponse()
     assert response.getheader("content-type").startswith("text/event-stream")
@@ -255,7 +255,7 @@ def test_a_server_ends_while_browsers_watch(database_config: DatabaseConfig) -> 
     server = WebServer(make_app(database), host="127.0.0.1", port=0)
     server.start()
     port = int(server.address.rsplit(":", 1)[1].rstrip("/"))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", "/live/wall")
     response = connection.getresponse()
     assert _next_event(response)

@@ -153,7 +153,7 @@ def test_a_line_controller_speaks_for_its_own_line_only(plant: Plant, tmp_path: 
             last = "lots" if name == "central" else "answers"
             client.subscribe(f"outfeed/v1/lines/+/+/{last}", qos=1)
         for _ in clients:
-            assert subscribed.acquire(timeout=10)
+            assert subscribed.acquire(timeout=120)
         # This broker ends a connection that publishes what it may not: a client for each lie.
         lies = [
             ("station", lots.format("press line")),
