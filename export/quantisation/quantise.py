@@ -216,15 +216,19 @@ class _One(CalibrationDataReader):  # type: ignore[misc]
 def always_float(model: onnx.ModelProto) -> tuple[str, ...]:
     """Return the names of nodes that stay in float in every scheme, in order.
 
-    They are each product with a matrix for each place of the part (method `padim`), and all nodes
-    behind it. Such a matrix whitens: one scale for all of its values would remove the directions in
-    which good parts hardly differ. model: prepared, so that every node has a name.
+    They are each product with a matrix for each place of the part (method `padim`), the distance
+    from a bank of features (method `patchcore`), and all nodes behind these. A matrix for each
+    place whitens: one scale for all of its values would remove the directions in which good parts
+    hardly differ. A distance from a bank is a small difference of large numbers. model: prepared,
+    so that every node has a name.
     """
     sizes = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    products = [n for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in sizes]
+    squared = {n.input[0] for n in model.graph.node if n.op_type == "Mul" and len({*n.input}) == 1}
+    behind = squared.intersection(node.input[0] for node in products)
     names: list[str] = []
-    behind: set[str] = set()
     for node in model.graph.node:
-        by_place = node.op_type == "MatMul" and sizes.get(node.input[1], 0) > 2
+        by_place = node in products and sizes[node.input[1]] > 2
         if by_place or behind.intersection(node.input):
             names.append(node.name)
             behind.update(node.output)

@@ -5,13 +5,15 @@
 
 The probability of a defect is 0, 1/3, 2/3 or 1. As in published work, 1/3 counts as good and 2/3 as
 defective. The cells of one module have neighbouring numbers. By runs, every fourth run of RUN
-numbers is measured; RUN is the number of cells of most modules. By cell, a quarter of the cells is
-drawn at random, as in published work. Then cells of every module are on both sides.
+numbers is measured; RUN is the number of cells of most modules. A training holds whole runs back,
+too. By cell, a quarter of the cells is drawn at random, as in published work. Then cells of every
+module are on both sides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +42,9 @@ def by_cell(root: Path) -> tuple[Fold, ...]:
 
 def by_runs(root: Path) -> tuple[Fold, ...]:
     """Return the division by runs of numbers."""
-    samples = _read(root)
+    samples = tuple(
+        replace(sample, group=f"run-{n // RUN + 1:02}") for n, sample in enumerate(_read(root))
+    )
     measured = [n // RUN % EVERY == EVERY - 1 for n in range(len(samples))]
     return _fold(root, samples, measured, least=RUN * (EVERY - 1) + 1)
 

@@ -18,7 +18,7 @@ from models.methods.sized_buffers import SizedBuffers, Sizes
 from models.networks.efficientnet import EfficientNetLite
 
 TAPS = (2, 4)  # stages of the backbone, at strides 8 and 16
-CELL_PX, MULTIPLE_PX = 8, 16
+STRIDES_PX = (8, 16)  # of these stages
 PATCH = 3  # side in cells of the neighbourhood over which features are averaged
 # Vectors of the bank that one matrix product compares. Its result takes 4 KB for each cell.
 BLOCK = 1024
@@ -27,8 +27,9 @@ BLOCK = 1024
 class PatchCoreDetector(SizedBuffers):
     """Severity for each pixel: the distance to the nearest of many feature vectors of good parts.
 
-    The features are those of a frozen network, averaged over PATCH × PATCH cells. The distance is
-    the Euclidean one, in float32. The score of the part is the distance of the farthest cell,
+    The features are those of a frozen network, averaged over PATCH × PATCH cells. Cells of 8 px
+    have both stages, and cells of 16 px the second one alone. The distance is the Euclidean one, in
+    float32 in every build. The score of the part is the distance of the farthest cell,
     weighted by equation 7 of the paper with the ``neighbours`` vectors nearest to its vector of the
     bank.
 
@@ -42,13 +43,14 @@ class PatchCoreDetector(SizedBuffers):
     sized: ClassVar[Sizes] = {"bank": (1,), "near": (0, 1)}
     decides = True
     stride_px = 1
-    multiple_px = MULTIPLE_PX
+    multiple_px = STRIDES_PX[-1]
 
-    def __init__(self, channels: int = 1, *, backbone: str = "lite0") -> None:
+    def __init__(self, channels: int = 1, *, backbone: str = "lite0", cell_px: int = 8) -> None:
         super().__init__()
+        self.cell_px, self.taps = cell_px, TAPS[STRIDES_PX.index(cell_px) :]
         self.backbone = EfficientNetLite(channels, variant=backbone, stages=TAPS[-1] + 1)
-        self.features = sum(self.backbone.widths[tap] for tap in TAPS)
-        self.pixels = PixelMap(CELL_PX)
+        self.features = sum(self.backbone.widths[tap] for tap in self.taps)
+        self.pixels = PixelMap(cell_px)
         self.bank: Tensor
         self.near: Tensor
         self.units: Tensor
@@ -57,16 +59,19 @@ class PatchCoreDetector(SizedBuffers):
         self.register_buffer("units", torch.ones(2))
 
     def cell_features(self, x: Tensor) -> Tensor:
-        """Return the features of the cells: N×C×H×W → N×features×(H/8)×(W/8)."""
+        """Return the features of the cells: N×C×H×W → N×features×(H/cell)×(W/cell)."""
         outputs = self.backbone(x)
-        fine, coarse = (functional.avg_pool2d(outputs[tap], PATCH, 1, PATCH // 2) for tap in TAPS)
-        enlarged = functional.interpolate(
-            coarse, scale_factor=2.0, mode="bilinear", align_corners=False
+        finest, *coarse = (
+            functional.avg_pool2d(outputs[tap], PATCH, 1, PATCH // 2) for tap in self.taps
         )
-        return torch.cat([fine, enlarged], 1)
+        enlarged = [
+            functional.interpolate(each, scale_factor=2.0, mode="bilinear", align_corners=False)
+            for each in coarse
+        ]
+        return torch.cat([finest, *enlarged], 1)
 
     def distances(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distance and weighted distance: N×1×(H/8)×(W/8) of each cell, N×1 of the part."""
+        """Return the distance of each cell, N×1×(H/cell)×(W/cell), and that of the part, N×1."""
         features = self.cell_features(x)
         # A row of ones for each cell. The check of a bundle (edge/bundle/onnx_file.py) allows the
         # operator Pad, and refuses Expand.

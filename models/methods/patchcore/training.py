@@ -14,11 +14,10 @@ from torch import Tensor
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import input_of, planes
-from models.methods.frozen_backbone import require_good
+from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.patchcore.coreset import greedy_coreset, project
-from models.methods.patchcore.network import CELL_PX, PatchCoreDetector
+from models.methods.patchcore.network import PatchCoreDetector
 from models.methods.recipe import PatchCoreRecipe
-from models.training.fit import start_from_imagenet
 from models.training.patches import Picture
 from models.training.progress import stage, track
 from models.training.recipe import Recipe
@@ -37,8 +36,7 @@ def train(task: TrainingTask) -> TrainedMethod:
     options, seed = task.recipe.patchcore, task.recipe.seed
     require_good(task.good)
     network = task.device.place(build(task.recipe, task.channels).eval())
-    start_from_imagenet(network, "method")
-    network.requires_grad_(False)
+    freeze_backbone(network, task.good)
     features, total = _collect(network, task.good, options.cells, seed)
     size = bank_size(options, total, len(features))
     with stage(f"choosing {size} of {len(features)} cells for the bank"):
@@ -53,7 +51,8 @@ def train(task: TrainingTask) -> TrainedMethod:
 
 def build(recipe: Recipe, channels: int) -> PatchCoreDetector:
     # The size of the bank is that of the weights.
-    return PatchCoreDetector(channels, backbone=recipe.patchcore.backbone)
+    options = recipe.patchcore
+    return PatchCoreDetector(channels, backbone=options.backbone, cell_px=options.cell_px)
 
 
 def bank_size(options: PatchCoreRecipe, total: int, kept: int) -> int:
@@ -70,7 +69,7 @@ def _collect(
     At most ``most`` cells are kept, of each picture the same share of them.
     """
     rng = np.random.default_rng([seed, 48])
-    shapes = [_cells_of(picture) for picture in pictures]
+    shapes = [_cells_of(picture, network.cell_px) for picture in pictures]
     total = sum(rows * cols for rows, cols in shapes)
     share = min(1.0, most / total)
     found = []
@@ -84,9 +83,9 @@ def _collect(
     return torch.cat(found), total
 
 
-def _cells_of(picture: Picture) -> tuple[int, int]:
+def _cells_of(picture: Picture, cell_px: int) -> tuple[int, int]:
     """Return rows and columns of the cells that show the picture, and not its reflected rim."""
-    rows, cols = (-(-side // CELL_PX) for side in picture.kind_map.shape)
+    rows, cols = (-(-side // cell_px) for side in picture.kind_map.shape)
     return rows, cols
 
 
@@ -107,6 +106,4 @@ def _settle(network: PatchCoreDetector, task: TrainingTask) -> None:
     network.scale(severity_unit(peaks), severity_unit(scores))
 
 
-METHOD = Method(
-    train=train, build=build, good_only=True, formats=("onnx",), int8=False, by_name=True
-)
+METHOD = Method(train=train, build=build, good_only=True, formats=("onnx",), by_name=True)

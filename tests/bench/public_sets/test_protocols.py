@@ -119,6 +119,9 @@ def test_elpv_counts_a_third_as_good_and_measures_every_fourth_run(tmp_path: Pat
     assert numbers[181].is_good, "1/3"
     assert not numbers[182].is_good, "2/3"
     assert numbers[182].unmasked
+    held_together = {sample.name: sample.group for sample in fold.train()}
+    assert held_together["images/cell0001.png"] == held_together["images/cell0060.png"]
+    assert len(set(held_together.values())) == 3, "a training holds whole runs back"
 
 
 def test_elpv_by_cell_is_one_division_at_random(tmp_path: Path) -> None:

@@ -51,10 +51,10 @@ def _train(
     return network
 
 
-def _random(vectors: int = 1100, neighbours: int = 4) -> PatchCoreDetector:
+def _random(vectors: int = 1100, neighbours: int = 4, cell_px: int = 8) -> PatchCoreDetector:
     """A network with random weights and a random bank of more than one block."""
     torch.manual_seed(0)
-    network = PatchCoreDetector().eval()
+    network = PatchCoreDetector(cell_px=cell_px).eval()
     network.remember(0.3 * torch.randn(vectors, network.features), neighbours)
     return network
 
@@ -109,7 +109,14 @@ def test_the_same_seed_and_good_parts_give_the_same_bank() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"vectors": 50}, {"share": 0.03}, {"cells": 200}, {"projected": 4}, {"neighbours": 2}],
+    [
+        {"cell_px": 16},
+        {"vectors": 50},
+        {"share": 0.03},
+        {"cells": 200},
+        {"projected": 4},
+        {"neighbours": 2},
+    ],
     ids=lambda options: next(iter(options)),
 )
 def test_every_option_changes_the_network(options: dict[str, object]) -> None:
@@ -130,8 +137,9 @@ def test_the_size_of_the_bank(total: int, kept: int, wanted: int) -> None:
     assert bank_size(options, total, kept) == wanted
 
 
-def test_severity_is_the_distance_to_the_nearest_vector_enlarged_and_smoothed() -> None:
-    network = _random()
+@pytest.mark.parametrize("cell_px", [8, 16])
+def test_severity_is_the_distance_to_the_nearest_vector_enlarged_and_smoothed(cell_px: int) -> None:
+    network = _random(cell_px=cell_px)
     assert network.bank.shape[1] > BLOCK
     network.scale(2.0, 1.0)
     x = normalise(torch.randint(0, 256, (2, 1, 64, 96), dtype=torch.uint8))
@@ -139,11 +147,11 @@ def test_severity_is_the_distance_to_the_nearest_vector_enlarged_and_smoothed() 
         features = network.cell_features(x)
         vectors = network.bank[:-1].T
         each = torch.cdist(features.flatten(2).transpose(1, 2), vectors[None])
-        cells = each.amin(2).reshape(2, 1, 8, 12)
+        cells = each.amin(2).reshape(2, 1, 64 // cell_px, 96 // cell_px)
         found, _ = network.distances(x)
         severity, _ = network.raw_and_part(x)
         wanted = torch.nn.functional.interpolate(
-            cells, scale_factor=8.0, mode="bilinear", align_corners=False
+            cells, scale_factor=float(cell_px), mode="bilinear", align_corners=False
         )
     assert torch.allclose(found, cells, rtol=1e-3, atol=1e-3)
     # A Gaussian keeps the sum, away from the rim.
