@@ -52,6 +52,7 @@ def test_validation_is_apart_from_training_and_listed(tiny_run: Path) -> None:
     assert all(path.is_file() for path in listed)
 
 
+@pytest.mark.timeout(700)
 def test_killed_run_goes_on(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data")
     recipe = tmp_path / "tiny.toml"
@@ -66,7 +67,7 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     checkpoint = tmp_path / "run" / "detector.ckpt"
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 600
     while not checkpoint.exists():
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -83,13 +84,13 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
     wanted = f"fit-resumed detector (lean) step={before}"
     while wanted not in log.read_text():
         assert process.poll() is None
-        assert time.monotonic() < deadline + 60
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.kill()
     process.wait()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1000)
 def test_the_first_interrupt_costs_no_step_and_the_command_says_so(tmp_path: Path) -> None:
     """Some steps in, long before the first checkpoint at step 200."""
     data = write_pictures(tmp_path / "data", 9)
@@ -108,7 +109,7 @@ def test_the_first_interrupt_costs_no_step_and_the_command_says_so(tmp_path: Pat
             start_new_session=True,
         )
         log = tmp_path / "run" / "train.log"
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + 600
         # The first line that comes from the silence itself, with the step under way.
         while not (log.exists() and " of 1000000 after " in log.read_text()):
             assert process.poll() is None, (tmp_path / "said.txt").read_text()
@@ -116,7 +117,7 @@ def test_the_first_interrupt_costs_no_step_and_the_command_says_so(tmp_path: Pat
             time.sleep(0.05)
         # To all of its processes, as a key on a terminal: those that make batches are among them.
         os.killpg(process.pid, signal.SIGTERM)
-        assert process.wait(90) == 130
+        assert process.wait(300) == 130
     text = " ".join((tmp_path / "said.txt").read_text().split())
     step = int(torch.load(tmp_path / "run" / "detector.ckpt", weights_only=True)["step"])
     assert f"stopped: detector (lean) is saved at step {step} of 1000000" in text
