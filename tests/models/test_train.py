@@ -81,7 +81,7 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     log = tmp_path / "run" / "train.log"
-    wanted = f"fit-resumed detector (lean) step={before}"
+    wanted = f"fit-resumed detector (nano) step={before}"
     while wanted not in log.read_text():
         assert process.poll() is None
         assert time.monotonic() < deadline
