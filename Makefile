@@ -73,12 +73,16 @@ IMAGE_ARGS = --out "$(IMAGE)" $(if $(VERSION),--version "$(VERSION)") $(if $(SYS
 PYTEST_ARGS ?=
 SLOW ?= $(OUTFEED_SLOW)
 # The folders whose tests take longest begin, so that no worker waits for one of them at the end.
-LONG := tests/export tests/bench tests/models
+LONG := tests/export tests/bench tests/models tests/central tests/uplink
 # Folders whose tests watch the clock, the belt or a watchdog, and so need a machine to themselves,
 # and files there that do not.
-ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials watchdog)
-NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench board_check bundle bundle_sign command commands disk_usage \
-	engine_option inspect kill_recovery label privileges replay run_trust station_killed terminals)
+ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials)
+NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench bench_select board_check bundle bundle_sign bundle_trial command commands \
+	disk_usage doctor emptied engine_option inspect kill_recovery label mark page privileges quarantine replay run_trust \
+	station_killed terminals) \
+	$(patsubst %,tests/station/test_%.py,crashes deferred_journal drift journal_thread pictures recent_parts self_tests \
+	station station_camera station_counts) \
+	$(patsubst %,tests/rejector/test_%.py,announced gpio_belt gpio_output guard loop messages options outcomes)
 PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import beta, binom
+from scipy.special import bdtr, betaincinv  # scipy.stats takes a second to import
 
 CONFIDENCE = 0.95
 
@@ -20,8 +20,8 @@ def interval(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[fl
     if not 0 <= count <= total or not 0 < confidence < 1:
         raise ValueError(f"{count} of {total} at a confidence of {confidence} is no share")
     tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, count, total - count + 1)) if count else 0.0
-    high = float(beta.ppf(1 - tail, count + 1, total - count)) if count < total else 1.0
+    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
     return low, high
 
 
@@ -44,11 +44,11 @@ def parts_to_prove(limit: float, found: int = 0, confidence: float = CONFIDENCE)
     if not 0 < limit < 1:
         raise ValueError(f"a limit of {limit} cannot be proved; expected inside (0, 1)")
     low, high = found, found + 1  # low does not prove it: high does, once doubled far enough
-    while binom.cdf(found, high, limit) > 1 - confidence:
+    while bdtr(found, high, limit) > 1 - confidence:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if binom.cdf(found, middle, limit) > 1 - confidence:
+        if bdtr(found, middle, limit) > 1 - confidence:
             low = middle
         else:
             high = middle

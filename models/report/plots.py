@@ -1,7 +1,8 @@
 """The plots of reports, as SVG strings for a file or for inline use.
 
 Equal input gives equal bytes: ids are fixed, there is no date, and the user's matplotlibrc is
-ignored. Text stays text. No display is used, and no global figure remains.
+ignored. Text stays text. No display is used, and no global figure remains. Functions import
+matplotlib, because that takes half a second and most commands draw nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH_PX, HEIGHT_PX = 560, 340
 BARS_WIDTH_PX = 800  # half of it is their names
@@ -261,6 +262,10 @@ def heat_table(rows: Sequence[str], columns: Sequence[str], values: npt.NDArray[
 @contextmanager
 def _figure(title: str, height_px: int = HEIGHT_PX, width_px: int = WIDTH_PX) -> Iterator[Figure]:
     """Yield a figure that is drawn with the settings of this module only."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
@@ -282,6 +287,8 @@ def _axes(figure: Figure, title: str, x_label: str, y_label: str) -> Axes:
 def _logarithmic(axes, wanted: bool, which: str) -> None:  # type: ignore[no-untyped-def]
     if not wanted:
         return
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

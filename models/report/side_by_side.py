@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.stats import binomtest
-
 from edge.bundle import KindManifest
 from edge.chain.inspector import Inspector
 from edge.files import write_atomically
@@ -77,6 +75,8 @@ def chance(one: int, other: int) -> float:
 
     It is the exact test of McNemar (1947, Psychometrika 12:153), two-sided; 1 without any picture.
     """
+    from scipy.stats import binomtest  # a second; no other page needs it
+
     return float(binomtest(one, one + other).pvalue) if one + other else 1.0
 
 

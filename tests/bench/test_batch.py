@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,14 @@ pytest.importorskip("onnxscript")
 from bench.batch import BatchEngine, candidates, table, time_batches
 from models.data.dataset import DataError
 from models.networks import build_detector
+from tests.support.preloaded import run_module
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def call(*words: object) -> subprocess.CompletedProcess[str]:
     """Run the command in another process, because it binds itself to one core."""
-    command = [sys.executable, "-m", "bench.batch", *(str(word) for word in words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return run_module("bench.batch", *words)
 
 
 def header(text: str) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from bench.compare import DataSource, parse_source, plan
 from bench.jobs import Job, commands, seconds, work
 from models.data.dataset import DataError
 from models.training.recipe import Recipe, as_toml, load_recipe
+from tests.support.preloaded import run_module
 from tests.support.tinyrun import RECIPE, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,17 +78,14 @@ def test_a_comparison_runs_to_its_end_and_is_not_repeated(tmp_path: Path) -> Non
     data = write_pictures(tmp_path / "data")
     recipe = tmp_path / "tiny.toml"
     quick = {
-        "detector": RECIPE.detector.model_copy(update={"steps": 20}),
+        "detector": RECIPE.detector.model_copy(update={"network": "nano", "steps": 20}),
         "classifier": RECIPE.classifier.model_copy(update={"enabled": False}),
     }
     recipe.write_text(as_toml(RECIPE.model_copy(update=quick)), encoding="utf-8")
     out = tmp_path / "out"
     words = ["--data", str(data), "--recipe", str(recipe), "--seeds", "1", "--minutes", "60"]
-    command = [sys.executable, "-m", "bench.compare", *words, "--share", "0.3", "--out", str(out)]
-    core = min(os.sched_getaffinity(0))
-    done = subprocess.run(
-        [*command, "--core", str(core)], capture_output=True, text=True, check=False, cwd=ROOT
-    )
+    words += ["--share", "0.3", "--out", str(out), "--core", str(min(os.sched_getaffinity(0)))]
+    done = run_module("bench.compare", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     tables = (out / "tables" / "tables.md").read_text(encoding="utf-8")
     assert "tiny (float, no classifier)" in tables
@@ -123,13 +119,7 @@ def test_a_failed_run_is_named_and_the_others_continue(tmp_path: Path) -> None:
 def test_missing_data_is_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "none"
     words = ["--data", str(folder), "--recipe", "lean", "--out", str(tmp_path / "out")]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.compare", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = run_module("bench.compare", *words)
     assert done.returncode == 1
     (line,) = done.stdout.splitlines()
     assert line == f"compare: {folder}: is not a folder; expected the folder of a data set"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from models.evaluation.metrics import PictureOutcome
 from models.evaluation.promise import escapes_at
 from models.runs.preparation import prepare
 from models.training.recipe import load_recipe
+from tests.support.preloaded import run_module
 from tests.support.tinyrun import write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,14 +152,7 @@ def test_a_comparison_runs_to_its_end(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data")
     words = ["--data", str(data), "--method", "threshold", "--method", "template"]
     core = str(min(os.sched_getaffinity(0)))
-    command = [sys.executable, "-m", "bench.methods", *words, "--core", core]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    done = run_module("bench.methods", *words, "--core", core, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = (tmp_path / "out" / "figures.jsonl").read_text(encoding="utf-8").splitlines()
     measured = json.loads(line)

@@ -34,6 +34,7 @@ from bench.timing import Spread, Turns
 from edge.bundle import parse_bundle
 from edge.records import Verdict
 from tests.support.bundles import HOLE, SEVERITY_SCALE, bundle_bytes, small_bundle
+from tests.support.preloaded import run_module
 
 ROOT = Path(__file__).resolve().parents[2]
 PEAKS = {"float32": 50.0, "int8": 200.0}
@@ -42,13 +43,7 @@ BUNDLE = "dark-spots"
 
 def call(*words: object) -> subprocess.CompletedProcess[str]:
     """Run the command in another process, because it binds itself to one core."""
-    return subprocess.run(
-        [sys.executable, "-m", "bench.peers", *(str(word) for word in words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    return run_module("bench.peers", *words)
 
 
 def spread(median_ms: float) -> Spread:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ pytest.importorskip("torch")
 from bench.weak_boxes import MODES, boxes_of, choose, main, set_aside, write_folder
 from models.data.boxes import is_boxed
 from models.data.layouts import open_dataset
+from tests.support.preloaded import run_module
 from tests.support.tinyrun import write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,11 +60,11 @@ def test_the_command_prints_a_row_for_each(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(
         'name = "tiny"\n[detector]\nnetwork = "nano"\nsteps = 4\nbatch = 1\npatch_px = 64\n'
     )
-    command = [sys.executable, "-m", "bench.weak_boxes", "--data", str(data), "--parts", "6"]
+    command = ["bench.weak_boxes", "--data", str(data), "--parts", "6"]
     command += ["--recipe", str(tmp_path / "tiny.toml"), "--steps", "2", "--kind", "pit"]
     command += ["--threads", "1", "--out", str(tmp_path / "out"), "--seed", "3"]
     command += ["--labels", "filled", "--labels", "boxes"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_module(*command)
     assert done.returncode == 0, done.stderr
     table = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     rows = [(row[1].strip(), row[2].strip()) for row in table[2:]]

@@ -313,7 +313,7 @@ def test_real_provider(
     )
     browser = client_for(make_app(database, web=ON, openid=own))
     address = browser.get("/login/openid").headers["location"]
-    with httpx2.Client(follow_redirects=False, timeout=20) as elsewhere:
+    with httpx2.Client(follow_redirects=False, timeout=120) as elsewhere:
         for _ in range(12):
             if address.startswith(RETURN):
                 break

@@ -104,7 +104,7 @@ class Serving:
             folder = self.plant.folder / name
             context.load_cert_chain(folder / "station.pem", folder / "station.key")
         port = self.server.port
-        return http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=120, context=context)
 
     def get(
         self, path: str, method: str = "GET", **headers: str

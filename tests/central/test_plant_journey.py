@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ PAGES = (
     "/stations/press-1/updates",
     "/stations/press-1/commands",
 )
-pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
+pytestmark = pytest.mark.timeout(900)  # a browser on a busy machine
 
 
 def now_us() -> int:
@@ -99,9 +100,11 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(DatabaseConfig(path=tmp_path / "central.db"))
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database of two stations, nine hours and a rollout, and its bundles."""
+    folder = tmp_path_factory.mktemp("plant")
+    opened = Database(DatabaseConfig(path=folder / "central.db"))
     migrate(opened)
     fill_plant(opened, now_us(), hours=9, per_minute=4)
     furnish(opened, now_us())
@@ -111,7 +114,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
         keep_statement(connection, kept)
         for state in ("waiting", "signed", "accepted", "refused", "done", "failed", "withdrawn"):
             ask(connection, state)
-    bundle = upload(opened, folder_of(tmp_path / "bundles"))
+    bundle = upload(opened, folder_of(folder / "bundles"))
     number = plan(opened, bundle, ("press-1",), ("press-2",))
     with audited(opened, CLI, now_us()) as change:
         take_signatures(change, number, sign(opened, number))
@@ -121,6 +124,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
     report = Reporter().report("press-1", desired, "reverted", reason="UNKNOWN rate of 4 %")
     BatchWriter(opened, Registry(), prefix=PREFIX).write([report])
     advance_rollouts(opened, now_us())
+    opened.close()
+    return folder
+
+
+@pytest.fixture
+def database(plant: Path, tmp_path: Path) -> Iterator[Database]:
+    shutil.copytree(plant, tmp_path, dirs_exist_ok=True)
+    opened = Database(DatabaseConfig(path=tmp_path / "central.db"))
     yield opened
     opened.close()
 
@@ -142,7 +153,7 @@ def page_of(browser: Any, size: tuple[int, int], **options: Any) -> Iterator[Any
     faults: list[str] = []
     try:
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda text: text.type == "error" and faults.append(text.text))
         yield page
@@ -152,15 +163,16 @@ def page_of(browser: Any, size: tuple[int, int], **options: Any) -> Iterator[Any
 
 
 @pytest.mark.parametrize(
-    ("size", "scheme"),
-    [(PHONE, "dark"), (DESKTOP, "light"), (WALL, "dark")],
+    ("size", "scheme", "paths"),
+    # The first page is for the wall.
+    [(PHONE, "dark", PAGES), (DESKTOP, "light", PAGES), (WALL, "dark", PAGES[:1])],
     ids=["phone-dark", "desk-light", "wall-dark"],
 )
 def test_pages_fit_and_have_no_violation(
-    browser: Any, address: str, size: tuple[int, int], scheme: str
+    browser: Any, address: str, size: tuple[int, int], scheme: str, paths: tuple[str, ...]
 ) -> None:
     with page_of(browser, size, color_scheme=scheme) as page:
-        for path in PAGES:
+        for path in paths:
             page.goto(address + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
             # The policy of the pages refuses a foreign script; the debugger may evaluate one.

@@ -25,10 +25,10 @@ kind = "{kind}"
 path = "{path}"
 loop = {loop}
 [trigger]
-rate_hz = 100.0
+rate_hz = {rate_hz}
 [line]
-travel_ms = 120.0
-budget_ms = 100.0
+travel_ms = {travel_ms}
+budget_ms = {budget_ms}
 pulse_ms = 4.0
 [trust]
 keys = ["{trust}"]
@@ -37,6 +37,9 @@ start = {uplink}
 port = {port}
 retry_max_s = 0.2
 """
+
+# Of a line on which a part is in time also where the machine does other things for a second.
+PATIENT = {"rate_hz": 8.0, "travel_ms": 1500.0, "budget_ms": 1400.0}
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def configure(tmp_path: Path, bundle: Path) -> Callable[..., Path]:
 
     def write(extra: str = "", **keys: Any) -> Path:
         values = {"kind": "files", "path": "frames", "loop": "false", "uplink": "false", "port": 9}
-        values["trust"] = TRUST
+        values |= {"trust": TRUST, "rate_hz": 100.0, "travel_ms": 120.0, "budget_ms": 100.0}
         path = tmp_path / "station.toml"
         path.write_text(STATION_TOML.format(**(values | keys)) + extra)
         return path

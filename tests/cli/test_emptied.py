@@ -18,7 +18,7 @@ from edge.inbox import Inbox, new_mark
 from edge.journal.cursor import read_cursor, write_cursor
 from edge.pictures.file_name import list_pictures
 from edge.quarantine.index import QuarantineIndex, read_index, write_index
-from tests.cli.conftest import Outfeed
+from tests.cli.conftest import PATIENT, Outfeed
 from tests.doctor.contexts import context
 
 FULL = "[drift]\nlearn_parts = 200\nevery = 1\n[pictures]\nmin_free_mb = 1\npass_every = 1\n"
@@ -44,7 +44,7 @@ def lived_in(path: Path, outfeed: Outfeed) -> Path:
 def test_all_of_them_at_once(
     content: bytes, outfeed: Outfeed, configure: Callable[..., Path]
 ) -> None:
-    path = configure(FULL)
+    path = configure(FULL, **PATIENT)
     state = lived_in(path, outfeed)
     for file in state.rglob("*"):
         if file.is_file():
@@ -65,7 +65,7 @@ def test_all_of_them_at_once(
     ["uplink.json", "drift.json", "self_test.json", "engine.json", "commission.json", "inbox/*"],
 )
 def test_each_of_them_alone(name: str, outfeed: Outfeed, configure: Callable[..., Path]) -> None:
-    path = configure(FULL)
+    path = configure(FULL, **PATIENT)
     state = lived_in(path, outfeed)
     for file in state.glob(name):
         file.write_bytes(b"")
@@ -77,7 +77,7 @@ def test_each_of_them_alone(name: str, outfeed: Outfeed, configure: Callable[...
 def test_pictures_and_the_bundle_that_judged_them(
     outfeed: Outfeed, configure: Callable[..., Path]
 ) -> None:
-    path = configure(FULL)
+    path = configure(FULL, **PATIENT)
     state = lived_in(path, outfeed)
     (kept,) = (state / "bundles").iterdir()
     kept.write_bytes(b"")
@@ -96,7 +96,7 @@ def test_pictures_and_the_bundle_that_judged_them(
 def test_a_commissioning_that_is_required_is_read_from_its_copy(
     outfeed: Outfeed, configure: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = configure(FULL)
+    path = configure(FULL, **PATIENT)
     config = load_config(path)
     lived_in(path, outfeed)
     before = read_record(config.paths.commissioning)

@@ -13,7 +13,7 @@ from edge.events.event import MarkEvent, gap_event
 from edge.journal.writer import Journal
 from edge.pictures.file_name import list_pictures
 from edge.pictures.record import read_picture
-from tests.cli.conftest import Outfeed
+from tests.cli.conftest import PATIENT, Outfeed
 from tests.support.station_runs import events, wait_for
 
 
@@ -43,7 +43,7 @@ def test_a_running_station_takes_marks(
         wait_for(lambda: len(marks(tmp_path)) == 3, "three marks")
         wait_for(lambda: not list((tmp_path / "state/inbox").iterdir()), "an empty inbox")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
@@ -65,7 +65,7 @@ def test_a_running_station_takes_marks(
 def test_a_station_that_is_down_reads_it_when_it_starts(
     outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = configure("[pictures]\nmin_free_mb = 0\n")
+    path = configure("[pictures]\nmin_free_mb = 0\n", **PATIENT)
     assert outfeed("--quiet", "run", "--config", path).status == 0
     assert outfeed("mark", "--config", path, 1, "--as", "false-reject").status == 0
     assert marks(tmp_path) == []
@@ -98,7 +98,7 @@ def test_where_nobody_can_say_whether_there_is_such_a_part_the_mark_is_taken(
     outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
 ) -> None:
     """No journal yet, as where the disk was full from the first start, or a damaged one."""
-    path = configure("[pictures]\nmin_free_mb = 0\n")
+    path = configure("[pictures]\nmin_free_mb = 0\n", **PATIENT)
     state = tmp_path / "state"
     state.mkdir()
     assert outfeed("mark", "--config", path, 7, "--as", "escape").status == 0
@@ -110,7 +110,7 @@ def test_where_nobody_can_say_whether_there_is_such_a_part_the_mark_is_taken(
 def test_before_the_first_part(
     outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = configure("[pictures]\nmin_free_mb = 0\n")
+    path = configure("[pictures]\nmin_free_mb = 0\n", **PATIENT)
     (tmp_path / "state").mkdir()
     cursor = tmp_path / "state/cursor.json"
     with Journal.open(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.cli.conftest import Outfeed
+from tests.cli.conftest import PATIENT, Outfeed
 
 
 def test_from_a_mark_to_a_release(
     outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = configure("[pictures]\nmin_free_mb = 0\n")
+    path = configure("[pictures]\nmin_free_mb = 0\n", **PATIENT)
     assert outfeed("--quiet", "run", "--config", path).status == 0
     for part, kind in ((1, "false-reject"), (4, "false-reject"), (4, "look"), (2, "escape")):
         arguments = ("--as", kind, "--note", "\x1b[31mred" if part == 1 else "")
@@ -44,7 +44,7 @@ def test_from_a_mark_to_a_release(
 def test_waiting_marks_are_reported(
     outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = configure("[pictures]\nmin_free_mb = 0\n")
+    path = configure("[pictures]\nmin_free_mb = 0\n", **PATIENT)
     assert outfeed("--quiet", "run", "--config", path).status == 0
     words = ("quarantine", "collect", "--config", path, "--out", tmp_path / "q")
     assert outfeed(*words).status == 0

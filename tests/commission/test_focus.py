@@ -148,7 +148,7 @@ def test_the_live_page_is_served_until_the_operator_has_finished(tmp_path: Path)
     class Looking(ScriptedOperator):
         def confirm(self, text: str) -> bool:
             (url,) = [line.split()[-1] for line in lines]
-            with urllib.request.urlopen(f"{url}stream", timeout=5) as stream:
+            with urllib.request.urlopen(f"{url}stream", timeout=60) as stream:
                 pages.append(stream.read(600))
             return super().confirm(text)
 
@@ -171,7 +171,7 @@ def test_without_a_page_the_live_picture_is_a_file(tmp_path: Path) -> None:
         def confirm(self, text: str) -> bool:
             import time
 
-            until = time.monotonic() + 10
+            until = time.monotonic() + 60
             while not (tmp_path / PICTURE).exists():
                 assert time.monotonic() < until
                 time.sleep(0.01)

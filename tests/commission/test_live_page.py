@@ -15,10 +15,10 @@ from edge.errors import UsageError
 def test_the_page_and_its_pictures() -> None:
     page = LivePage(0)
     try:
-        with urllib.request.urlopen(page.url, timeout=5) as answer:
+        with urllib.request.urlopen(page.url, timeout=60) as answer:
             assert b'<img src="/stream">' in answer.read()
         page.show(b"first")
-        with urllib.request.urlopen(f"{page.url}stream", timeout=5) as stream:
+        with urllib.request.urlopen(f"{page.url}stream", timeout=60) as stream:
             kind = stream.headers["Content-Type"]
             assert kind == "multipart/x-mixed-replace; boundary=outfeed"
             assert part_of(stream) == b"first"
@@ -29,7 +29,7 @@ def test_the_page_and_its_pictures() -> None:
     finally:
         page.close()
     with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(page.url, timeout=5)
+        urllib.request.urlopen(page.url, timeout=60)
     assert not [thread for thread in threading.enumerate() if thread.name == "commission-live"]
 
 
@@ -53,7 +53,7 @@ def test_nothing_else_is_served_and_nothing_is_taken() -> None:
             ("POST", "/", 501),
             ("DELETE", "/stream", 501),
         ):
-            link = http.client.HTTPConnection(str(place.hostname), place.port, timeout=5)
+            link = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
             link.request(method, path)
             assert link.getresponse().status == status
             link.close()

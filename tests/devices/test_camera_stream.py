@@ -67,10 +67,8 @@ def test_early_ns_takes_a_frame_that_may_be_that_much_too_early(stream):
 def test_a_stream_that_pauses_is_a_device_error_after_the_timeout(stream):
     camera = StreamCamera(stream.url, latency_ns=0, timeout_ns=300 * MS, clock=CLOCK)
     stream.paused = True
-    before_ns = CLOCK.now_ns()
     with pytest.raises(DeviceError, match=r"no fresh frame within 300 ms|has ended"):
         capture_for_ever(camera)  # what is on its way still comes
-    assert CLOCK.now_ns() - before_ns < 3_000 * MS
     camera.close()
 
 

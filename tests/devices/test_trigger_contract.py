@@ -64,7 +64,7 @@ def rig(request):
 
 def test_edges_are_numbered_and_stamped_with_when_they_happened_not_when_they_are_read(rig):
     windows = rig.pass_parts(3)
-    edges = [rig.trigger.wait(1.0) for _ in range(3)]
+    edges = [rig.trigger.wait(60.0) for _ in range(3)]
     assert [edge.sequence for edge in edges] == [1, 2, 3]
     for edge, (earliest_ns, latest_ns) in zip(edges, windows, strict=True):
         assert earliest_ns <= edge.at_ns <= latest_ns
@@ -75,7 +75,7 @@ def test_none_when_no_edge_comes_in_time_and_the_next_one_is_not_lost(rig):
     assert rig.trigger.wait(0.04) is None
     assert rig.now_ns() - before_ns >= 40 * MS
     rig.pass_parts(1)
-    assert rig.trigger.wait(1.0).sequence == 1
+    assert rig.trigger.wait(60.0).sequence == 1
 
 
 def test_close_twice_then_wait_is_a_device_error(rig):

@@ -37,7 +37,9 @@ def disk() -> Iterator[LoopDisk]:
         pytest.skip("only root may mount an ext4 of its own, and not everywhere")
 
 
-@pytest.mark.parametrize("batch", [1, 2, 8, 64])
+@pytest.mark.parametrize(
+    "batch", [1, *(pytest.param(each, marks=pytest.mark.slow) for each in (2, 8)), 64]
+)
 def test_a_good_part_in_a_transaction_of_so_many(disk: LoopDisk, batch: int) -> None:
     cost = journal_cost(disk, 4096, batch, rejects=False)
     assert cost.disk_bytes == pytest.approx(journal_bytes(batch), rel=BOUND)

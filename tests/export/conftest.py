@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from export.__main__ import app
 from export.options import ExportOptions
 from export.pack import Exported, build_bundle
 from models.runs.run import Run
+from tests.support.shared import shared_bytes
 from tests.support.traced import traces_shared
 
 # Whether float is packed beside int8 would else be a matter of the clock, and so would the bytes.
@@ -43,8 +45,11 @@ def _each_network_is_traced_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def exported(tiny_run: Path) -> Exported:
-    """The tiny run, as ONNX in int8."""
-    return build_bundle(Run(tiny_run), OPTIONS)
+    """The tiny run, as ONNX in int8: one export for all processes of the test run."""
+    made = shared_bytes("tiny export", lambda: pickle.dumps(build_bundle(Run(tiny_run), OPTIONS)))
+    found = pickle.loads(made)
+    assert isinstance(found, Exported)
+    return found
 
 
 def plain_manifest(

@@ -109,6 +109,8 @@ def test_onnx_in_float_and_int8(name: str) -> None:
             assert error.max() < most
 
 
+# Other networks are converted in test_tflite and in test_decision.
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_tflite_in_int8() -> None:
     if sys.platform == "linux" and platform.machine() != "x86_64":

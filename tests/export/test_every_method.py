@@ -75,7 +75,10 @@ TINY: dict[DetectorKind, dict[str, object]] = {
 
 
 # Training and export of these have tests of their own in tests/models and in this folder.
-LEFT_OUT = ("autoencoder", "cascade", "efficientad", "patchcore", "simplenet", "supersimplenet")
+LEFT_OUT = (
+    *("autoencoder", "cascade", "efficientad", "patchcore"),
+    *("reverse-distillation", "simplenet", "supersimplenet"),
+)
 
 
 def _members() -> list[Any]:
@@ -143,6 +146,8 @@ def test_the_station_tells_defective_parts_from_good_ones(exported: Path) -> Non
     assert (exported / "r.jsonl").read_bytes() == again, "the same pictures, the same verdicts"
 
 
+# Of the lean network in test_failed_builds.
+@pytest.mark.slow
 @pytest.mark.parametrize("exported", ["memory-bank"], indirect=True)
 def test_where_int8_is_not_the_float_chain_float_is_packed_alone(exported: Path) -> None:
     """Severity must be equal to the last digit: int8 cannot, and a float build is."""

@@ -70,8 +70,8 @@ FLAWED = _pictures(100, 8, defective=True)
     scope="module",
     params=[
         ("memory-bank", "lite0"),
-        ("reverse-distillation", "lite2"),
-        pytest.param(("reverse-distillation", "lite0"), marks=pytest.mark.slow),
+        ("reverse-distillation", "lite0"),
+        pytest.param(("reverse-distillation", "lite2"), marks=pytest.mark.slow),
     ],
     ids="-".join,
 )

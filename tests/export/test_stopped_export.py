@@ -42,7 +42,7 @@ def whole(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("at", "number", "kept"),
     [
         ("export.quantisation.quantise:Quantiser._quantise", 1, IN_ONE_CALL),
-        ("export.quantisation.search:compare", 2, 8),
+        pytest.param("export.quantisation.search:compare", 2, 8, marks=pytest.mark.slow),
         ("export.pack:certify", 1, 9),
     ],
 )

@@ -34,8 +34,8 @@ OPTIONS = LearnOptions(
     routes=("classifier",),
     limits=Limits(99, 1.0, 1.0, 0.0),
     held_back_share=0.25,
-    calibration_frames=12,
-    search_parts=8,
+    calibration_frames=4,
+    search_parts=2,
 )
 
 

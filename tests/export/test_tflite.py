@@ -410,7 +410,10 @@ def test_a_frame_of_another_size(monkeypatch: pytest.MonkeyPatch) -> None:
         convert({"detector": job})
 
 
-@pytest.mark.parametrize(("network", "resolution"), [("paper", 4), ("lean", 2), ("nano", 2)])
+@pytest.mark.parametrize(
+    ("network", "resolution"),
+    [("paper", 4), pytest.param("lean", 2, marks=pytest.mark.slow), ("nano", 2)],
+)
 def test_what_is_exported_is_the_network(network: str, resolution: int) -> None:
     frames = textures(2, 64, 1, seed=8)
     detector = build_detector(network, 1, resolution)

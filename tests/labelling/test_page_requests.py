@@ -229,7 +229,7 @@ def test_other_methods_are_refused(page: LabelPage) -> None:
 def test_a_request_that_is_too_large_is_refused(page: LabelPage) -> None:
     assert page.send("POST", "/api/save", raw=b" " * (MOST_BODY_BYTES + 1)).status == 413
     # Without its length in the header, the body is read up to the limit.
-    with socket.create_connection(("127.0.0.1", page.port), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", page.port), timeout=120) as raw:
         head = (
             f"POST /api/save HTTP/1.1\r\nhost: 127.0.0.1\r\ncookie: {page.cookie}\r\n"
             f"x-outfeed-token: {page.access.token}\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from models.data.dataset import DataError
 from models.data.layouts import open_dataset
 from models.data.summary import account
 from tests.support.folders import images, mask, put
+from tests.support.preloaded import run_module
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,9 +78,7 @@ def test_make_train_begins_with_it_and_stops_at_all_that_is_wrong(tmp_path: Path
     put(data / "images/a.png", b"")
     put(data / "images/b.png", b"x")
     put(data / "masks/dent/000.png", mask())
-    command = [sys.executable, "-m", "models.training", "--data", str(data)]
-    command += ["--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = run_module("models.training", "--data", data, "--out", tmp_path / "run")
     assert done.returncode == 1
     assert "data taken as good: 4 (images/ 4)" in done.stderr
     assert "data taken as bad: 1: dent 1" in done.stderr

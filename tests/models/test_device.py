@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +31,7 @@ from models.training.device import CPU, TrainingDevice, choose_device
 from models.training.fit import Fit, Schedule
 from models.training.patches import Picture
 from models.training.recipe import Recipe
+from tests.support.preloaded import run_module
 from tests.support.pretend_gpu import PretendTensor, pretended_gpu
 from tests.support.woven import BAD, GOOD, HELD_BACK
 
@@ -277,14 +275,7 @@ def test_a_device_that_is_not_there_is_one_line(
     ids=lambda command: command[0],
 )
 def test_a_command_refuses_a_device_before_it_begins(command: list[str], tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", *command, "--device", "tpu"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    done = run_module(*command, "--device", "tpu", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.strip().endswith("--device tpu: expected auto, cpu, cuda, mps")
     assert len(done.stderr.strip().splitlines()) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from models.evaluation.tradeoff import (
 )
 from models.runs.run import Run
 from models.training.patches import Picture, load_pictures
+from tests.support.preloaded import run_module
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -212,8 +212,7 @@ def test_detector_looks_once_per_picture(tiny_run: Path, held_back: tuple[Pictur
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "models.evaluation.tradeoff", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return run_module("models.evaluation.tradeoff", *arguments)
 
 
 def test_command_prints_the_curve_and_the_choice(tiny_run: Path) -> None:

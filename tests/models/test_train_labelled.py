@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -13,6 +11,7 @@ pytest.importorskip("torch")
 
 from models.runs.run import Run
 from tests.support import label_exports as exports
+from tests.support.preloaded import run_module
 from tests.support.tinyrun import SIDE_PX, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,15 +68,14 @@ def write_labelme(folder: Path, drawn: dict[str, exports.Drawn]) -> None:
         exports.labelme(file, name, SIZE, shapes, "polygon")
 
 
-@pytest.mark.parametrize("write", [write_coco, write_labelme])
+@pytest.mark.parametrize("write", [write_coco, pytest.param(write_labelme, marks=pytest.mark.slow)])
 def test_a_network_learns_from_label_files(tmp_path: Path, write: object) -> None:
     data = write_pictures(tmp_path / "data", 24)
     assert callable(write)
     write(data, drawn_in(data))
     (tmp_path / "tiny.toml").write_text(RECIPE)
-    command = [sys.executable, "-m", "models.training", "--data", str(data), "--threads", "1"]
-    command += ["--recipe", str(tmp_path / "tiny.toml"), "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    words = ("--data", data, "--threads", 1, "--recipe", tmp_path / "tiny.toml")
+    done = run_module("models.training", *words, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     run = Run(tmp_path / "run")
     assert (run.record().layout, run.record().kinds) == ("labels", ("bar", "pit"))
@@ -91,9 +89,7 @@ def test_a_fault_of_the_labels_ends_the_training_in_one_line(tmp_path: Path) -> 
     data = write_pictures(tmp_path / "data", 3)
     write_coco(data, drawn_in(data))
     (data / "images/001.png").unlink()
-    command = [sys.executable, "-m", "models.training", "--data", str(data)]
-    command += ["--out", str(tmp_path / "run")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_module("models.training", "--data", data, "--out", tmp_path / "run")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         f"train: {data}/annotations.json: image 2: names the picture 001.png, which is not in the "

@@ -94,10 +94,8 @@ def test_a_good_bundle_proves_itself_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_network_that_computes_without_end() -> None:
-    began_s = time.monotonic()
     with pytest.raises(BundleError, match=r"dark-spots-1\.0-\w+: .*( s)") as caught:
         prove_in_child(slow(), ENGINE, ProofLimits(4.0, 1024))
-    assert time.monotonic() - began_s < 20
     assert "\n" not in str(caught.value)
 
 

@@ -121,7 +121,6 @@ def test_an_unplugged_camera_makes_parts_unknown_and_comes_back_without_a_restar
                 if thread.name == "camera-reopening":
                     thread.join(10)
 
-    before_s = time.monotonic()
     summary, judged = Line(8, camera, each=each).run()
     assert [decision for decision, _ in judged] == [P, P, U, U, U, P, P, P]
     assert [reason for _, reason in judged[2:5]] == [
@@ -130,7 +129,6 @@ def test_an_unplugged_camera_makes_parts_unknown_and_comes_back_without_a_restar
     ]
     assert {key: n for key, n in summary.refused.items() if n} == {"no_camera": 3}
     assert (camera.losses, sensor.opened) == (1, 0)
-    assert time.monotonic() - before_s < 10
 
 
 def test_edges_that_the_photo_eye_lost_are_counted():

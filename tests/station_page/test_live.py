@@ -165,7 +165,7 @@ def browser_page(browser: Any, size: tuple[int, int], **options: Any) -> Iterato
     faults: list[str] = []
     try:
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda text: text.type == "error" and faults.append(text.text))
         yield page

@@ -9,29 +9,24 @@ import signal
 import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import preloaded
 
 
 def call(
     module: str, *words: object, at: str = "", number: int = 1
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m module words`` and return its result.
+    """Run ``python -m module words`` in a process of its own and return its result.
 
     at: the function at whose call ``number`` the process gets SIGINT, for instance
     "models.training.fit:Fit._step"; "" sends nothing. The function then runs as usual.
     """
-    command = [sys.executable, "-W", "ignore", "-m", "tests.support.interrupted", at, str(number)]
-    return subprocess.run(
-        [*command, module, *(str(word) for word in words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    imports = [preloaded.main_of(module)]
+    if module.startswith("models.training"):
+        imports.append("torch._dynamo")  # by the first optimizer, in another three seconds
+    arguments = [at, str(number), module, *(str(word) for word in words)]
+    return preloaded.run("tests.support.interrupted:main", imports, arguments)
 
 
 def _interrupt_at(target: str, number: int) -> None:
@@ -52,7 +47,8 @@ def _interrupt_at(target: str, number: int) -> None:
     setattr(owner, name, counted)
 
 
-def _main() -> None:
+def main() -> None:
+    """Do what ``call`` has asked for, in the new process."""
     target, number, module, *words = sys.argv[1:]
     # A shell starts what is put into the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -73,4 +69,4 @@ def _traces_of(module: str) -> AbstractContextManager[None]:
 
 
 if __name__ == "__main__":
-    _main()
+    main()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 DESKTOP, TABLET, PHONE = (1280, 800), (820, 1180), (390, 844)
-WAIT_MS = 30_000
+WAIT_MS = 120_000
 
 
 class Person:

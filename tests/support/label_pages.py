@@ -67,10 +67,10 @@ class LabelPage:
         raw: bytes | None = None,
     ) -> Answer:
         """Send a request with the cookie and, of a POST, the token; headers replace these."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         if self.tls is not None:
             connection = http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=20, context=self.tls
+                "127.0.0.1", self.port, timeout=120, context=self.tls
             )
         sent = {"cookie": self.cookie, "x-outfeed-token": self.access.token} | (headers or {})
         body = raw if raw is not None else None if fields is None else json.dumps(fields).encode()

@@ -196,7 +196,7 @@ def raises(error: Exception) -> Callable[..., None]:
 
 def wait_for_threads() -> None:
     """Until no thread of a station is left."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     names = {"trigger", "camera", "inspector", "deadline", "journal"}
     while names & {thread.name for thread in threading.enumerate()}:
         assert time.monotonic() < limit

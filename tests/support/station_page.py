@@ -38,7 +38,7 @@ from edge.station_page.run import run_page
 from tests.support.configurations import BY_TIME, load
 
 PASSWORD = "a long secret"
-_WAIT_S = 30.0
+_WAIT_S = 60.0
 
 
 def free_port() -> int:

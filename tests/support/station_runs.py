@@ -17,7 +17,7 @@ def events(folder: Path) -> list[Any]:
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline_s, what
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Results that all processes of a test run share, and tests that a run leaves out."""
+"""Results that all processes of a run share, forked commands, and tests that a run leaves out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.preloaded import run_module
 from tests.support.shared import FOLDER_VARIABLE, shared_bytes, shared_folder
 from tests.support.slow import REASON, VARIABLE, skip_slow
 
@@ -62,6 +63,31 @@ def test_bytes_are_those_of_the_first_call(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     assert [shared_bytes("a", lambda given=given: given) for given in (b"1", b"2")] == [b"1", b"1"]
     assert shared_bytes("b", lambda: b"2") == b"2"
+
+
+def test_a_forked_command_ends_as_an_interpreter_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run_module("calendar", 2026, 1)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "January 2026" in done.stdout
+    refused = run_module("calendar", "soon")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "soon" in refused.stderr
+    monkeypatch.setenv("A_WORD", "given")
+    code = (
+        "import atexit, os, signal, sys",
+        "atexit.register(print, 'the end')",
+        "print(os.environ['A_WORD'], os.getcwd(), sys.stdin.read() == '', flush=True)",
+    )
+    line = f"given {tmp_path} True"
+    own = run_module("timeit", "-n", 1, "-r", 1, *code, cwd=tmp_path)
+    assert (own.returncode, own.stderr) == (0, "")
+    assert own.stdout.splitlines()[0] == line
+    assert own.stdout.splitlines()[-1] == "the end"
+    die = "os.kill(os.getpid(), signal.SIGKILL)"
+    killed = run_module("timeit", "-n", 1, "-r", 1, *code, die, cwd=tmp_path)
+    assert (killed.returncode, killed.stdout) == (-9, f"{line}\n")
 
 
 class Marked:

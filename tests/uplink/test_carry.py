@@ -141,7 +141,8 @@ def test_a_broker_that_falls_silent_is_noticed(
         thread.join(5)
         for connection in connections:
             connection.close()
-    assert slowest_s < 2.0  # the station writes on; the bound only forgives a busy machine
+    # The station continues to write: it does not wait for the broker, whose silence takes 4 s.
+    assert slowest_s < 3.5
     assert read_cursor(config.paths.cursor) is None
     expected = "no acknowledgement in 4 s" if answers else "no answer in 0.3 s"
     assert expected in caplog.text or "Keep alive timeout" in caplog.text

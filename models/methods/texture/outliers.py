@@ -1,6 +1,7 @@
 """Fitting of outlier models with scikit-learn, and their conversion to layers.
 
-The layers are in models/methods/texture/outlier_network.py.
+The layers are in models/methods/texture/outlier_network.py. Functions import scikit-learn, because
+that takes half a second which every command of the workstation would wait for.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.ensemble import IsolationForest as SklearnForest
-from sklearn.svm import OneClassSVM
 
 from models.methods.texture.outlier_network import IsolationForest, OneClassSupport
 
@@ -26,6 +25,8 @@ def fit_forest(vectors: Vectors, *, trees: int, samples: int, seed: int) -> Isol
 
     Each tree is grown on `samples` of them, at most N.
     """
+    from sklearn.ensemble import IsolationForest as SklearnForest
+
     model = SklearnForest(
         n_estimators=trees, max_samples=min(samples, len(vectors)), random_state=seed
     )
@@ -67,6 +68,8 @@ def fit_support(vectors: Vectors, *, nu: float, gamma: float) -> OneClassSupport
     gamma: in 1 / their summed variance. The time grows with the square of N: 1 s for 20,000 at
     nu = 0.01.
     """
+    from sklearn.svm import OneClassSVM
+
     total = max(float(vectors.var(0, dtype=np.float64).sum()), 1e-12)
     return read_support(OneClassSVM(nu=nu, gamma=gamma / total).fit(vectors))
 

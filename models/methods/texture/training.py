@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from models.data.dataset import DataError, as_channels
@@ -50,6 +49,8 @@ def _train(task: TrainingTask) -> TrainedMethod:
     scaled = blocks.of(lambda x: reduction.scaled(network.features(x)))
     if not scaled.std(0).any():
         raise DataError("every block of the good parts is the same; expected some texture")
+    from sklearn.decomposition import PCA  # half a second; no other method needs it
+
     pca = PCA(_components(options.components, scaled.shape), svd_solver="full").fit(scaled)
     reduction.centre = torch.from_numpy(pca.mean_.astype(np.float32))
     reduction.components = torch.from_numpy(pca.components_.astype(np.float32))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from bench.public_sets.protocols import PROTOCOLS
 from models.data.dataset import DataError
 from models.training.recipe import load_recipe
 from tests.support import public_sets
+from tests.support.preloaded import run_module
 from tests.support.public_sets import COPIES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,8 +29,7 @@ CORE = str(min(os.sched_getaffinity(0)))
 
 
 def benchmark(*words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-W", "ignore", "-m", "bench.public_sets", *words]
-    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
+    return run_module("bench.public_sets", *words)
 
 
 def names(cells: list[FoldRun]) -> list[str]:

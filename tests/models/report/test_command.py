@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from models.report.write import render
 from models.runs.run import Run
 from tests.models.report.pages import text_of
 from tests.support.inspect_results import write_results
+from tests.support.preloaded import run_module
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -60,8 +60,7 @@ def test_a_run_without_a_classifier(run: Run, tmp_path: Path) -> None:
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "models.report", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return run_module("models.report", *arguments)
 
 
 def test_command_writes_the_page(run: Run, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from models.report.findings import Findings
 from models.report.side_by_side import chance, differences, write_side_by_side
 from models.runs.run import Run
 from tests.models.report.pages import Reader, outcome, text_of
+from tests.support.preloaded import run_module
 
 ROOT = Path(__file__).parents[3]
 
@@ -93,8 +93,7 @@ def test_runs_that_cannot_be_compared_are_refused(run: Run, blind: Run, tmp_path
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "models.report", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    return run_module("models.report", *arguments)
 
 
 def test_the_command_writes_it_beside_the_second_run_or_where_it_is_asked(
