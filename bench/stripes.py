@@ -32,7 +32,7 @@ PITCH_PX = 1000  # between two pits
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class StripesRow:
     """One row of the table. ways: stripes, or the tiles of smaller frames."""
 
     network: str
@@ -42,7 +42,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StripesTimes:
     """The times of a candidate in ms by the clock and of all its threads on a processor; its
     largest memory beside the frame in MB, and the part of it that was not there before the first
     frame. verdict: of the last frame."""
@@ -67,10 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
-        _serve(Candidate(**json.loads(options.one)), options)
+        _serve(StripesRow(**json.loads(options.one)), options)
         return 0
     rows = [
-        Candidate(network, engine, ways, threads)
+        StripesRow(network, engine, ways, threads)
         for network, engine in product(options.networks, options.engines)
         for ways, threads in [("tiles", 1), *(("stripes", each) for each in options.threads)]
     ]
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _in_turns(rows: list[Candidate], options: argparse.Namespace) -> list[Report]:
+def _in_turns(rows: list[StripesRow], options: argparse.Namespace) -> list[StripesTimes]:
     command = [sys.executable, "-m", "bench.stripes", f"--frames={options.frames}"]
     command += [f"--height={options.height}", f"--width={options.width}"]
     command += ["--diagonal"] if options.diagonal else []
@@ -121,12 +121,12 @@ def _in_turns(rows: list[Candidate], options: argparse.Namespace) -> list[Report
         child.wait()
     found = (json.loads(line) for line in lines)
     return [
-        Report(tuple(one.pop("times_ms")[1:]), tuple(one.pop("processor_ms")[1:]), **one)
+        StripesTimes(tuple(one.pop("times_ms")[1:]), tuple(one.pop("processor_ms")[1:]), **one)
         for one in found
     ]
 
 
-def _serve(row: Candidate, options: argparse.Namespace) -> None:
+def _serve(row: StripesRow, options: argparse.Namespace) -> None:
     """Inspect one frame for each line of standard input, and print the report so far."""
     pixels = _frame(options.height, options.width, diagonal=options.diagonal)
     bundle = read_bundle(ZOO / f"textures-{row.network}.outfeed")

@@ -90,11 +90,10 @@ class DetectorManifest(ManifestModel):
     """The input and output of the detector, in every build.
 
     height × width is the shape of a run in a build that is not flexible, and of the golden frames.
-    A frame that is larger than a run is cut into tiles, which overlap by overlap_px, or into
-    stripes where the station is configured so. The output is one plane at stride_px. part_score:
-    the network has a decision head. Its output is then one row: the cells of the plane row by row,
-    and the score of the part last, on the same scale. alignment: the detector sees the aligned part
-    and not the frame.
+    A larger frame is cut into tiles, which overlap by overlap_px, or into stripes where the station
+    is configured so. The output is one plane at stride_px. part_score: the network has a decision
+    head. Its output is then one row: the cells of the plane row by row, and the score of the part
+    last, on the same scale. alignment: the detector sees the aligned part and not the frame.
     """
 
     kind: DetectorKind = "regression"

@@ -12,7 +12,7 @@ from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Single
 from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.golden import first_difference
 from edge.chain.inspector import Inspector
-from edge.chain.stripes.detector import LargeFrameDetector, StripedDetector, StripeNetwork
+from edge.chain.stripes.detector import LargeFrameDetector, StripedDetector
 from edge.chain.stripes.network import stripe_network
 from edge.chain.stripes.reach import NotLocalError
 from edge.chain.template.detector import read_template
@@ -73,11 +73,7 @@ def build_inspector(
             zero_point=build.detector.zero_point,
             shaped=detector_engine if build.detector.flexible else None,
         )
-        if engine.stripes_from_px is not None:
-            network = _stripes_or_none(bundle, engine)
-            if network is not None:
-                striped = StripedDetector(network, Workers(threads))
-                detector = LargeFrameDetector(detector, striped, engine.stripes_from_px)
+        detector = _with_stripes(detector, bundle, engine)
     if spec.alignment is not None:
         detector = AlignedDetector(
             detector, spec.alignment, spec.channels, part_score=spec.part_score
@@ -105,14 +101,18 @@ def build_inspector(
     return Inspector(detector, classifier, manifest.chain, manifest.kinds, now_ns)
 
 
-def _stripes_or_none(bundle: Bundle, engine: EngineChoice) -> StripeNetwork | None:
-    """Return the network for stripes, or None where frames are cut into tiles instead."""
+def _with_stripes(detector: RegressionDetector, bundle: Bundle, engine: EngineChoice) -> Detector:
+    """Return the detector for stripes, or the same one where all frames are cut into tiles."""
+    if engine.stripes_from_px is None:
+        return detector
     try:
-        return stripe_network(bundle, engine)
+        network = stripe_network(bundle, engine)
     except NotLocalError:
         if engine.stripes_required:
             raise
-        return None
+        return detector
+    striped = StripedDetector(network, Workers(engine.threads))
+    return LargeFrameDetector(detector, striped, engine.stripes_from_px)
 
 
 def prove(bundle: Bundle, inspector: Inspector, engine: EngineChoice | None = None) -> None:

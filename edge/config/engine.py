@@ -60,8 +60,8 @@ class EngineConfig(ConfigSection):
             "the result of one run over the whole frame. A network that needs the whole picture at "
             "once is run on tiles instead, and the log gives the reason. require: such a network "
             "is refused. off: frames above 1,024 px a side are cut into tiles, and cells near the "
-            "edge of a tile see less of the surface. Golden frames of such a size are those of an "
-            "export, which cuts tiles: a bundle that has them is refused with auto and require."
+            "edge of a tile see less of the surface. Training cuts tiles too, so thresholds are "
+            "those of tiles."
         ),
     )
     stripes_from_px: int = Field(

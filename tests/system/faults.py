@@ -27,7 +27,7 @@ class Updates(Protocol):
         """Return the output of `outfeed system status --json`."""
 
     def check_journal(self, name: str) -> None:
-        """Add whether the journal has no hole."""
+        """Add whether the journal is without a gap."""
 
 
 def full_data(unit: Unit, updates: Updates, findings: Findings) -> None:

@@ -23,7 +23,7 @@ _MAX_PARTS = 512  # along one axis
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class StripeSpan:
     """A stripe along one axis. start: its first pixel. first, last: the cells that it answers for,
     in the map of the frame; last is exclusive."""
 
@@ -36,8 +36,8 @@ class Span:
 class Stripe:
     """A stripe of a frame: one run of the network."""
 
-    rows: Span
-    cols: Span
+    rows: StripeSpan
+    cols: StripeSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class StripePlan:
 
     height: int
     width: int
-    rows: tuple[Span, ...]
-    cols: tuple[Span, ...]
+    rows: tuple[StripeSpan, ...]
+    cols: tuple[StripeSpan, ...]
 
     def __len__(self) -> int:
         return len(self.rows) * len(self.cols)
@@ -65,7 +65,7 @@ class StripePlan:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What the plan of one frame needs to know of one axis.
+    """The measures of one axis for the plan of one frame.
 
     whole: the frame rounded up to the grid of the network, in pixels. cells: of the map of the
     frame. reach: of the cells.
@@ -75,11 +75,11 @@ class Sides:
     cells: int
     reach: CellReach
 
-    def spans(self, size: int) -> tuple[Span, ...] | None:
+    def spans(self, size: int) -> tuple[StripeSpan, ...] | None:
         """Return stripes of this size, as few as possible; None where it is too small."""
         if size >= self.whole:
-            return (Span(0, 0, self.cells),)
-        reach, spans, start = self.reach, list[Span](), 0
+            return (StripeSpan(0, 0, self.cells),)
+        reach, spans, start = self.reach, list[StripeSpan](), 0
         stride, last_start = reach.stride_px, self.whole - size
         first = 0
         while start < last_start:
@@ -88,10 +88,10 @@ class Sides:
             following = (last * stride - reach.before_px) // reach.align_px * reach.align_px
             if following <= start or len(spans) >= _MAX_PARTS:
                 return None
-            spans.append(Span(start, first, min(last, self.cells)))
+            spans.append(StripeSpan(start, first, min(last, self.cells)))
             start, first = min(following, last_start), last
         if first < self.cells:
-            spans.append(Span(start, first, self.cells))
+            spans.append(StripeSpan(start, first, self.cells))
         return tuple(spans)
 
     def size_of(self, parts: int) -> int | None:
