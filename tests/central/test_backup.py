@@ -275,15 +275,19 @@ def test_a_full_disk_fails_the_drill(
         restore_newest_copy(config, NOW)
 
 
-def tables_at(version: str, path: Path) -> set[str]:
-    """The tables of a new database of an earlier version."""
+def columns_at(version: str, path: Path) -> dict[str, set[str]]:
+    """The columns of each table of a new database of an earlier version."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     database = Database(DatabaseConfig(path=path))
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, version)
-        found = set(sqlalchemy.inspect(connection).get_table_names())
+        inspector = sqlalchemy.inspect(connection)
+        found = {
+            table: {column["name"] for column in inspector.get_columns(table)}
+            for table in inspector.get_table_names()
+        }
     database.close()
     return found
 
@@ -293,11 +297,18 @@ def test_a_copy_of_an_earlier_version_is_brought_up_to_date(
     copy: Path, config: BackupConfig, tmp_path: Path, version: str
 ) -> None:
     record = json.loads(record_path(copy).read_text())
-    later = set(record["counts"]) - tables_at(version, tmp_path / "earlier.db")
+    columns = columns_at(version, tmp_path / "earlier.db")
+    later = set(record["counts"]) - set(columns)
     assert later
     with opened(copy) as connection:
         for table in later:
             connection.execute(f"DROP TABLE {table}")
+        for table, earlier in columns.items():
+            for (name,) in connection.execute(
+                "SELECT name FROM pragma_table_info(?)", (table,)
+            ).fetchall():
+                if name not in earlier:
+                    connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
         connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
     record = json.loads(record_path(copy).read_text())
     record["counts"] = {name: n for name, n in record["counts"].items() if name not in later}
