@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, func, select
 
 from central.store.command_tables import command_answers, commands
+from central.store.newest import newest_of_station
 from central.store.tables import journals, starts, stations
 from edge.commands.message import MAX_COMMANDS, SignedCommand, read_signed
 from edge.errors import UsageError
@@ -120,13 +121,7 @@ def find_command(
 def read_answers(connection: Connection, station: str) -> tuple[CommandAnswer, ...]:
     """Return the latest answers of a station, newest first, also to messages of others."""
     names = ("command_id", "kind", "state", "reason", "key", "more", "decided_utc", "received_us")
-    rows = connection.execute(
-        select(*(command_answers.c[name] for name in names))
-        .join(stations, stations.c.id == command_answers.c.station_id)
-        .where(stations.c.name == station)
-        .order_by(command_answers.c.received_us.desc(), command_answers.c.sequence.desc())
-        .limit(ANSWERS_SHOWN)
-    )
+    rows = newest_of_station(connection, command_answers, names, station, ANSWERS_SHOWN)
     return tuple(CommandAnswer(*row) for row in rows)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, select
 
+from central.store.newest import newest_of_station
 from central.store.rollout_tables import system_reports, update_reports
-from central.store.tables import starts, stations
+from central.store.tables import starts
 
 REPORTS_SHOWN = 200
 """Reports on the page of a station."""
@@ -58,13 +59,7 @@ _SYSTEM_NAMES = tuple(SystemReport.__slots__)
 
 def read_reports(connection: Connection, station: str) -> tuple[UpdateReport, ...]:
     """Return the latest reports of a station, newest first."""
-    rows = connection.execute(
-        select(*(update_reports.c[name] for name in _NAMES))
-        .join(stations, stations.c.id == update_reports.c.station_id)
-        .where(stations.c.name == station)
-        .order_by(update_reports.c.received_us.desc(), update_reports.c.sequence.desc())
-        .limit(REPORTS_SHOWN)
-    )
+    rows = newest_of_station(connection, update_reports, _NAMES, station, REPORTS_SHOWN)
     return tuple(UpdateReport(*row) for row in rows)
 
 
@@ -110,14 +105,7 @@ def read_latest_of_stations(
 
 def read_system_reports(connection: Connection, station: str) -> tuple[SystemReport, ...]:
     """Return the latest reports of a station about its system, newest first."""
-    table = system_reports
-    rows = connection.execute(
-        select(*(table.c[name] for name in _SYSTEM_NAMES))
-        .join(stations, stations.c.id == table.c.station_id)
-        .where(stations.c.name == station)
-        .order_by(table.c.received_us.desc(), table.c.sequence.desc())
-        .limit(REPORTS_SHOWN)
-    )
+    rows = newest_of_station(connection, system_reports, _SYSTEM_NAMES, station, REPORTS_SHOWN)
     return tuple(SystemReport(*row) for row in rows)
 
 
