@@ -5,39 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
-from bench.arm.instructions import Family, use_of
+from bench.arm.instructions import Family, VectorFamily, use_of
 
-VECTOR: frozenset[Family] = frozenset(
-    (
-        "dot",
-        "matrix",
-        "long multiply",
-        "multiply",
-        "long add",
-        "shift",
-        "float multiply",
-        "half multiply",
-        "vector",
-    )
-)
+VECTOR: frozenset[Family] = frozenset(get_args(VectorFamily))
+# Of the two vector pipes of every core here, each has families that the other does not execute.
+FIRST_PIPE: tuple[Family, ...] = ("long multiply", "multiply")
+SECOND_PIPE: tuple[Family, ...] = ("long add", "shift")
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The throughput of a core, from Arm's software optimisation guide.
 
-    width: instructions per cycle. integer, loads, stores: of them per cycle. first, second: the
-    families that only the first or only the second of the two vector pipes executes. slow: cycles
-    of a pipe for one instruction of a family, where it is not 1.
+    width: instructions per cycle. integer, loads, stores: of them per cycle. slow: cycles of a
+    vector pipe for one instruction of a family, where it is not 1.
     """
 
     width: int
     integer: int
     loads: int
     stores: int
-    first: frozenset[Family]
-    second: frozenset[Family]
     slow: Mapping[Family, float] = field(default_factory=dict)
 
     def cycles(self, words: Iterable[int]) -> float:
@@ -55,8 +44,8 @@ class Ports:
             count["branch"],
             (count["load"] + count["vector load"]) / self.loads,
             (count["store"] + count["vector store"]) / self.stores,
-            sum(pipe[each] for each in self.first),
-            sum(pipe[each] for each in self.second),
+            sum(pipe[each] for each in FIRST_PIPE),
+            sum(pipe[each] for each in SECOND_PIPE),
             sum(pipe.values()) / 2,
         )
 
@@ -90,8 +79,6 @@ _A72 = Ports(
     integer=2,
     loads=1,
     stores=1,
-    first=frozenset(("long multiply", "multiply")),
-    second=frozenset(("long add", "shift")),
     # The pipes are 64 bits wide for floating point, so that a 128-bit FMLA takes both.
     slow={"multiply": 2.0, "float multiply": 2.0},
 )
@@ -100,16 +87,12 @@ _A76 = Ports(
     integer=3,
     loads=2,
     stores=1,
-    first=frozenset(("long multiply", "multiply")),
-    second=frozenset(("long add", "shift")),
 )
 _N2 = Ports(
     width=5,
     integer=4,
     loads=2,
     stores=2,
-    first=frozenset(("long multiply", "multiply")),
-    second=frozenset(("long add", "shift")),
 )
 CORES: dict[str, Core] = {
     core.name: core

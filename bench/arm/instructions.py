@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-Family = Literal[
+VectorFamily = Literal[
     "dot",
     "matrix",
     "long multiply",
@@ -15,13 +15,8 @@ Family = Literal[
     "float multiply",
     "half multiply",
     "vector",
-    "vector load",
-    "vector store",
-    "load",
-    "store",
-    "integer",
-    "branch",
 ]
+Family = VectorFamily | Literal["vector load", "vector store", "load", "store", "integer", "branch"]
 Use = tuple[Family, int]  # a family, and the number of 128-bit registers or accesses
 
 # Mask, value and family. Groups and encodings of the Arm Architecture Reference Manual (DDI 0487),
@@ -39,7 +34,7 @@ _VECTOR: tuple[tuple[int, int, Family], ...] = (
     (0x9F00F400, 0x0F002000, "long multiply"),  # SMLAL by element
     (0x9F00F400, 0x0F006000, "long multiply"),  # SMLSL by element
     (0x9F00F400, 0x0F00A000, "long multiply"),  # SMULL by element
-    (0x9F80B400, 0x0F801000, "float multiply"),  # FMLA, FMLS?, by element
+    (0x9F80B400, 0x0F801000, "float multiply"),  # FMLA, FMLS by element
     (0x9F80F400, 0x0F809000, "float multiply"),  # FMUL by element
     (0x9F80B400, 0x0F001000, "half multiply"),
     (0x9F80F400, 0x0F009000, "half multiply"),

@@ -12,7 +12,7 @@ from edge.update_notes import UpdateNote
 from edge.updates.state import TrialState, read_state
 from edge.updates.system.boot_loader import SystemImage, read_image
 from edge.updates.system.boot_state import BootStateError
-from edge.updates.system.record import FOLDER, SystemRecord, read_record
+from edge.updates.system.record import FOLDER, SystemRecord, read_record, record_path
 
 _BAD = ("refused", "reverted")
 _MAX_BYTES = 256 << 10
@@ -50,7 +50,7 @@ class UpdatesReader:
 
     def read(self) -> UpdatesCondition:
         """Return the updates. A file that cannot be read counts as missing. Blocks for the disk."""
-        paths = (self.bundles, self.systems / "record.json")
+        paths = (self.bundles, record_path(self.systems))
         found = {path: content for path in paths if (content := _content(path)) is not None}
         if self._condition is None or found != self._read:
             self._condition, self._read = self._parse(found), found
@@ -69,7 +69,7 @@ class UpdatesReader:
             image = read_image(self.root)
         except BootStateError:
             image = None
-        record = read_record(self.systems) if self.systems / "record.json" in found else None
+        record = read_record(self.systems) if record_path(self.systems) in found else None
         return UpdatesCondition(trial, last, image, record, fault)
 
 

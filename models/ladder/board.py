@@ -12,9 +12,9 @@ from edge.validation_messages import describe
 from models.data.dataset import DataError
 from models.ladder.record import Subject
 from models.ladder.rungs import LADDER, find_rung
+from models.ladder.targets import REFERENCE, TargetProfile, targets
 
 ZOO = Path(__file__).parents[1] / "zoo"
-TARGETS = ("rpi4", "rpi5", "orin", "n100")  # the profiles of targets.json
 _DIGITS = 12  # of the digest, at the end of a bundle's id
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -68,6 +68,16 @@ class BoardTime(BaseModel):
     p99_ms: float
 
 
+def board_of(profile: TargetProfile, subject: Subject) -> BoardTime:
+    """Return the time of the reference network, as a file of the board would have it.
+
+    subject: the reference network for one size of frame.
+    """
+    p50_ms = profile.p50_ms(REFERENCE, subject.height * subject.width)
+    engine = f"{profile.networks[REFERENCE].engine}, 1 core"
+    return BoardTime(subject=subject, engine=engine, p50_ms=p50_ms, p99_ms=p50_ms * profile.spread)
+
+
 def read_board(path: Path, pixels: int) -> BoardTime:
     """Return the board's time at the measured size that is nearest to a number of pixels.
 
@@ -105,8 +115,8 @@ def _report(path: Path) -> _Report:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read: {error.strerror}; expected 'this', {', '.join(TARGETS)}, or "
-            "the JSON of outfeed bench"
+            f"{path}: cannot be read: {error.strerror}; expected 'this', "
+            f"{', '.join(targets())}, or the JSON of outfeed bench"
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not the JSON of outfeed bench") from error

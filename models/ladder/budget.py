@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.errors import UsageError
 from models.data.dataset import DataError
-from models.ladder.board import BoardTime, read_board
+from models.ladder.board import BoardTime, board_of, read_board
 from models.ladder.measure import TIMES, measure
 from models.ladder.record import BudgetRecord, ChainTime, Measured, RungTime, Subject
 from models.ladder.rungs import LADDER
@@ -75,7 +75,7 @@ def choose(budget: TimeBudget, frames: Frames, folder: Path) -> BudgetRecord:
     profile = targets().get(budget.target)
     board = None
     if profile is not None:
-        board = profile.board_time(frames.subject(REFERENCE))
+        board = board_of(profile, frames.subject(REFERENCE))
     elif budget.target != THIS:
         board = read_board(Path(budget.target), frames.height * frames.width)
     names = [*(rung.network for rung in LADDER), *budget.methods]
@@ -86,13 +86,12 @@ def choose(budget: TimeBudget, frames: Frames, folder: Path) -> BudgetRecord:
         log.warning("ladder %s is not timed: %s", each.subject.name, each.reason)
     scale = _scale(board, measured)
     by_name = {time.subject: time for time in measured.times}
-    region_ms = measured.region_ms * scale.typical if profile is None else profile.region_ms
     if profile is None:
+        region_ms, method = measured.region_ms * scale.typical, scale.method
         rungs = _times([by_name.get(frames.subject(r.network)) for r in LADDER], scale, region_ms)
-        method = scale.method
     else:
+        region_ms, method = profile.region_ms, f"an estimate: {profile.method}"
         rungs = _estimates(profile, frames)
-        method = f"an estimate: {profile.method}"
     methods = _times([by_name.get(frames.subject(m)) for m in budget.methods], scale, region_ms)
     if not rungs:
         raise DataError("no network of the ladder can be timed on this machine")

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.ladder.board import BoardTime
-from models.ladder.record import Subject
-
 PROFILES = Path(__file__).with_name("targets.json")
 REFERENCE = "lean"  # its ratio to this machine also scales what no profile has
 # p99 for each p50 on an idle core (docs/benchmarks/speed.md).
@@ -58,12 +55,6 @@ class TargetProfile(_Part):
     def spread(self) -> float:
         """Return p99 at the end of the error for each estimated p50."""
         return SPREAD * (1 + self.error)
-
-    def board_time(self, subject: Subject) -> BoardTime:
-        """Return the time of the reference network, as a file of the board would have it."""
-        p50_ms = self.p50_ms(REFERENCE, subject.height * subject.width)
-        engine = f"{self.networks[REFERENCE].engine}, 1 core"
-        return BoardTime(subject=subject, engine=engine, p50_ms=p50_ms, p99_ms=p50_ms * self.spread)
 
 
 class _Profiles(_Part):

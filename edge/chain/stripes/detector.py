@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
 from edge.chain.detect import MIN_SIDE_PX, Detector, as_channels
-from edge.chain.stripes.plan import Sides, StripePlan, most_of_a_run, plan_stripes
+from edge.chain.stripes.plan import StripeAxis, StripePlan, most_of_a_run, plan_stripes
 from edge.chain.stripes.reach import CellReach
 from edge.engines.engine import Engine
 from edge.errors import BundleError, FrameError
@@ -146,14 +146,14 @@ class StripedDetector:
             )
         return engine
 
-    def _sides(self, length: int, reach: CellReach) -> Sides:
+    def _sides(self, length: int, reach: CellReach) -> StripeAxis:
         manifest = self._network.manifest
         multiple = manifest.multiple_px
         whole = max(-(-length // multiple), 2) * multiple
-        return Sides(whole, -(-length // manifest.stride_px), reach)
+        return StripeAxis(whole, -(-length // manifest.stride_px), reach)
 
     def _run(self, prepared: _Prepared, worker: int, item: int, pixels: NDArray[np.uint8]) -> None:
-        """Run one stripe, and copy the cells that it answers for into the map."""
+        """Run one stripe, and copy the cells that are taken from it into the map."""
         plan, engine = prepared.plan, prepared.engines[worker]
         stripe, stride = plan[item], self._network.manifest.stride_px
         y, x = stripe.rows.start, stripe.cols.start

@@ -1,4 +1,4 @@
-"""The stripes of a frame: overlapping parts of equal size, each with the cells that it answers for.
+"""The stripes of a frame: overlapping parts of equal size, each with the cells it gives the map.
 
 The whole frame is rounded up to the grid of the network, as for one run. A cell is taken from a
 stripe that contains its reach, or that ends with the frame there. So it is equal to the cell of one
@@ -24,8 +24,8 @@ _MAX_PARTS = 512  # along one axis
 
 @dataclass(frozen=True, slots=True)
 class StripeSpan:
-    """A stripe along one axis. start: its first pixel. first, last: the cells that it answers for,
-    in the map of the frame; last is exclusive."""
+    """A stripe along one axis. start: its first pixel. first, last: the cells that it gives the map
+    of the frame; last is exclusive."""
 
     start: int
     first: int
@@ -64,7 +64,7 @@ class StripePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class StripeAxis:
     """The measures of one axis for the plan of one frame.
 
     whole: the frame rounded up to the grid of the network, in pixels. cells: of the map of the
@@ -115,7 +115,9 @@ def most_of_a_run(threads: int) -> int:
     return min(MAX_RUN_PX, max(_ALL_RUNS_PX // threads, _LEAST_RUN_PX))
 
 
-def plan_stripes(rows: Sides, cols: Sides, *, threads: int, max_run_px: int) -> StripePlan:
+def plan_stripes(
+    rows: StripeAxis, cols: StripeAxis, *, threads: int, max_run_px: int
+) -> StripePlan:
     """Return the stripes with the fewest pixels on the busiest of ``threads`` cores.
 
     Among plans of equal cost it is the one with the widest stripes. Raises FrameError where no plan
@@ -151,7 +153,7 @@ def plan_stripes(rows: Sides, cols: Sides, *, threads: int, max_run_px: int) -> 
     return fixed_plan(rows, cols, best[1], best[2])
 
 
-def fixed_plan(rows: Sides, cols: Sides, height: int, width: int) -> StripePlan:
+def fixed_plan(rows: StripeAxis, cols: StripeAxis, height: int, width: int) -> StripePlan:
     """Return the stripes of runs of this size. Raises FrameError where it is too small."""
     spans = rows.spans(height), cols.spans(width)
     if spans[0] is None or spans[1] is None:

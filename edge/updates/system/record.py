@@ -65,9 +65,14 @@ class SystemRecord(BaseModel):
         return self.model_copy(update={"outbox": (*self.outbox, note)[-MAX_OUTBOX:]})
 
 
+def record_path(folder: Path = FOLDER) -> Path:
+    """Return the file of the record in its folder."""
+    return folder / "record.json"
+
+
 def read_record(folder: Path = FOLDER) -> SystemRecord:
     """Return the record; an empty one where there is none or it is damaged."""
-    path = folder / "record.json"
+    path = record_path(folder)
     try:
         return SystemRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -79,7 +84,7 @@ def read_record(folder: Path = FOLDER) -> SystemRecord:
 
 def write_record(record: SystemRecord, folder: Path = FOLDER) -> None:
     """Store the record on the disk before returning. Raises BootStateError."""
-    path = folder / "record.json"
+    path = record_path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_durably(path, record.model_dump_json(indent=1) + "\n", mode=0o644)

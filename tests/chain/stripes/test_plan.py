@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.chain.stripes.plan import Sides, fixed_plan, most_of_a_run, plan_stripes
+from edge.chain.stripes.plan import StripeAxis, fixed_plan, most_of_a_run, plan_stripes
 from edge.chain.stripes.reach import CellReach
 from edge.errors import FrameError
 
 sides = st.builds(
-    lambda length, reach: Sides(-(-length // 32) * 32, -(-length // 2), reach),
+    lambda length, reach: StripeAxis(-(-length // 32) * 32, -(-length // 2), reach),
     st.integers(64, 3000),
     st.builds(CellReach, st.just(2), st.integers(0, 200), st.integers(0, 200), st.just(32)),
 )
@@ -22,7 +22,7 @@ sides = st.builds(
 @settings(deadline=None, max_examples=60)
 @given(sides, sides, st.integers(1, 4))
 def test_every_cell_comes_from_a_stripe_with_its_reach(
-    rows: Sides, cols: Sides, threads: int
+    rows: StripeAxis, cols: StripeAxis, threads: int
 ) -> None:
     plan = plan_stripes(rows, cols, threads=threads, max_run_px=640 * 640)
     assert plan.height * plan.width <= 640 * 640
@@ -39,7 +39,7 @@ def test_every_cell_comes_from_a_stripe_with_its_reach(
 
 
 def test_a_run_that_is_shorter_than_the_reach_is_refused() -> None:
-    side = Sides(1024, 512, CellReach(2, 206, 178, 32))
+    side = StripeAxis(1024, 512, CellReach(2, 206, 178, 32))
     with pytest.raises(FrameError, match="smaller than the reach"):
         fixed_plan(side, side, 384, 1024)
     with pytest.raises(FrameError, match="cannot be cut"):
