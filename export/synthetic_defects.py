@@ -13,6 +13,7 @@ from functools import partial
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge.bundle import AlignmentManifest
 from models.augmentation.synthetic_defects import SYNTHETIC, add_defect
@@ -69,12 +70,35 @@ def _blot(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[P
     centre = int(rng.integers(width)), int(rng.integers(height))
     shape = np.zeros((height, width), np.uint8)
     cv2.ellipse(shape, centre, (axes[0], axes[1]), float(rng.integers(180)), 0, 360, SYNTHETIC, -1)
-    inside = shape > 0
-    blotted, marked = pixels.copy(), kind_map.copy()
-    white = float(pixels[inside].mean()) + float(rng.uniform(-UNSEEN, UNSEEN)) < 127.5
-    blotted[inside] = 255 if white else 0
+    return _filled(pixels, kind_map, shape > 0, float(rng.uniform(-UNSEEN, UNSEEN)))
+
+
+def _filled(
+    pixels: Pixels, kind_map: Pixels, inside: npt.NDArray[np.bool_], shift: float = 0.0
+) -> tuple[Pixels, Pixels]:
+    """Fill a region with the farther of black and white from its mean grey level plus ``shift``."""
+    filled, marked = pixels.copy(), kind_map.copy()
+    filled[inside] = 255 if float(pixels[inside].mean()) + shift < 127.5 else 0
     marked[inside & (kind_map == 0)] = SYNTHETIC
-    return blotted, marked
+    return filled, marked
+
+
+def with_disc(
+    picture: Picture, share: float, alignment: AlignmentManifest | None = None
+) -> Picture:
+    """Return a copy with a black or white disc in its middle, or in that of the aligned part.
+
+    share: diameter of the disc, as a share of the shorter side of the picture.
+    """
+
+    def draw(pixels: Pixels, kind_map: Pixels) -> tuple[Pixels, Pixels]:
+        height, width = kind_map.shape
+        down, across = np.ogrid[:height, :width]
+        from_middle = np.hypot(down - (height - 1) / 2, across - (width - 1) / 2)
+        return _filled(pixels, kind_map, from_middle <= share * min(height, width) / 2)
+
+    pixels, kind_map = change_part(picture.pixels, picture.kind_map, alignment, draw)
+    return replace(picture, pixels=pixels, kind_map=kind_map)
 
 
 def with_synthetic_defects(

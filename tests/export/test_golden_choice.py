@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -75,3 +76,32 @@ def test_no_defect_within_the_widest_limits() -> None:
     chains = {"onnx": _chain(), "torch": _chain(on_bad=-(LIMITS[-1].severity + 0.5))}
     with pytest.raises(ExportError, match="no validation picture with a real or synthetic defect"):
         choose_golden(chains, _pictures()[:1], (64, 64), T)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A detector that sees large defects only: the mean distance from grey level 40."""
+
+    def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
+        mean = np.float32(np.abs(pixels.astype(np.float32) - 40).mean() * 12 / 255)
+        shape = (pixels.shape[0] // 2, pixels.shape[1] // 2)
+        return SeverityMap(np.full(shape, mean, np.float32), 1.0, 0, 2)
+
+
+def test_the_smallest_disc_where_t_rejects_no_small_defect(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chain = ChainManifest(threshold=1.0)
+    mean = Inspector(Mean(), SingleKindClassifier(KINDS), chain, KINDS, lambda: 0)
+    golden = choose_golden({"onnx": mean, "torch": mean}, _pictures()[1:], (64, 64), 1.0)
+    assert [frame.decision for frame in golden.frames] == ["REJECT", "PASS"]
+    shown = cv2.imdecode(np.frombuffer(golden.files["golden/00.png"], np.uint8), 0)
+    # A white disc of 40 % of the side covers 12.6 %: 215 * 0.126 * 12 / 255 = 1.3.
+    assert 0.10 < (shown == 255).mean() < 0.15
+    assert "a disc of 40 % of the shorter side; small defects pass" in caplog.text
+
+
+def test_no_disc_where_a_small_defect_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
+    chains = {"onnx": _chain(), "torch": _chain()}
+    choose_golden(chains, _pictures(), (64, 64), T)
+    assert not caplog.text
