@@ -37,6 +37,7 @@ DetectorKind = Literal[
     "cascade",
     "memory-bank",
     "reverse-distillation",
+    "ensemble",
     "simplenet",
     "supersimplenet",
     "efficientad",

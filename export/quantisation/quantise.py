@@ -43,6 +43,7 @@ Calibration = Literal["minmax", "percentile"]
 CALIBRATIONS: tuple[Calibration, ...] = ("minmax", "percentile")
 CORRECTION_FRAMES = 32  # enough for a mean per channel
 PERCENTILE = 99.999
+MOST_AVERAGED = 9  # cells along an axis, of the means of features
 # The operators with weights, which are rounded or stay in float.
 LAYER_TYPES = ("Conv", "Gemm", "MatMul")
 _METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
@@ -219,20 +220,37 @@ def always_float(model: onnx.ModelProto) -> tuple[str, ...]:
     They are each product with a matrix for each place of the part (method `padim`), the distance
     from a bank of features (method `patchcore`), and all nodes behind these. A matrix for each
     place whitens: one scale for all of its values would remove the directions in which good parts
-    hardly differ. A distance from a bank is a small difference of large numbers. model: prepared,
-    so that every node has a name.
+    hardly differ. A distance from a bank is a small difference of large numbers. The same holds for
+    the contrast with a mean over many pixels (method `ensemble`), of which the nodes in front of
+    the mean stay in float too. model: prepared, so that every node has a name.
     """
     sizes = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
     products = [n for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in sizes]
     squared = {n.input[0] for n in model.graph.node if n.op_type == "Mul" and len({*n.input}) == 1}
     behind = squared.intersection(node.input[0] for node in products)
+    means = _wide_means(model)
+    behind.update(output for node in means for output in node.output)
     names: list[str] = []
     for node in model.graph.node:
         by_place = node in products and sizes[node.input[1]] > 2
-        if by_place or behind.intersection(node.input):
+        if by_place or node in means or behind.intersection(node.input):
             names.append(node.name)
             behind.update(node.output)
     return tuple(names)
+
+
+def _wide_means(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """Return the means over more than MOST_AVERAGED cells along an axis, and all nodes in front."""
+    producers = {output: node for node in model.graph.node for output in node.output}
+    found = [
+        node
+        for node in model.graph.node
+        if node.op_type == "AveragePool"
+        and max(next(a.ints for a in node.attribute if a.name == "kernel_shape")) > MOST_AVERAGED
+    ]
+    for node in found:  # grows while it is read
+        found += [producers[name] for name in node.input if name in producers]
+    return found
 
 
 def quantise(

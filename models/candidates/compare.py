@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from models.evaluation.tradeoff import parts_to_prove
 from models.ladder.budget import needs_ms
 from models.ladder.record import BudgetRecord
 from models.ladder.rungs import with_network
+from models.methods.registry import METHODS
+from models.networks import DetectorNetwork
 from models.report import write_report
 from models.report.write import REPORT
 from models.runs.preparation import Preparation, prepare
@@ -151,6 +153,7 @@ def _train(
 ) -> Iterator[tuple[DetectorKind, Run]]:
     """Train the candidates and yield the complete runs, by method; add the others to left_out."""
     recipes = prepared.plan.recipes
+    finished: dict[DetectorKind, Run] = {}
     for number, name in enumerate(track(recipes, "candidates", len(recipes)), start=1):
         log.info("candidate %s: %s of %s", name, number, len(recipes))
         with phase(name):
@@ -160,6 +163,7 @@ def _train(
                 left_out.append(_left_out(name, error))
                 continue
             made = _within(made, prepared.plan.budget)
+            made = replace(made, trained=dict(_same_pictures(made, finished)))
             run = Run(out / name)
             run.begin(made.record)
             try:
@@ -171,7 +175,30 @@ def _train(
                 continue
             if not (run.folder / REPORT).exists():
                 write_report(run, max_false_rejects=prepared.limit)
+        finished[name] = run
         yield name, run
+
+
+def _same_pictures(
+    made: Preparation, finished: Mapping[DetectorKind, Run]
+) -> Iterator[tuple[DetectorKind, DetectorNetwork]]:
+    """Yield the networks of finished candidates on the same pictures, on which others can build.
+
+    They have the settings that this candidate's recipe states for their method.
+    """
+    record = made.record
+    for name, run in finished.items():
+        other = run.record()
+        section = name.replace("-", "_")
+        if (
+            METHODS[name].shared
+            and (other.train, other.validation, other.alignment, other.recipe.seed)
+            == (record.train, record.validation, record.alignment, record.recipe.seed)
+            and getattr(other.recipe, section) == getattr(record.recipe, section)
+        ):
+            network = run.load_detector()
+            assert isinstance(network, DetectorNetwork)
+            yield name, network
 
 
 def _within(prepared: Preparation, budget: BudgetRecord | None) -> Preparation:

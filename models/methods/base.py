@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +31,8 @@ class TrainingTask:
     pictures: those to train on. held_back: the validation pictures; good parts among them set the
     scale of severity. kinds: names of the kinds of defects. channels: 1 or 3. checkpoint: file from
     which a killed training continues. guide: a teacher, for methods that ``distil``. device: on
-    which its networks learn; the trained detector is on the processor.
+    which its networks learn; the trained detector is on the processor. trained: networks of other
+    methods, by name, that were trained on the same pictures, for methods that build on them.
     """
 
     pictures: tuple[Picture, ...]
@@ -42,6 +43,7 @@ class TrainingTask:
     checkpoint: Path
     guide: Guide | None = None
     device: TrainingDevice = CPU
+    trained: Mapping[str, DetectorNetwork] = field(default_factory=dict)
 
     @property
     def good(self) -> tuple[Picture, ...]:
@@ -73,7 +75,8 @@ class Method:
     cannot. by_place: the method compares each place with the same place of other parts, so pictures
     with things in other places than on the line must not be trained on. by_name: `make train` uses
     it only where its recipe is named. It is a published method to measure others against, or
-    another method has been better on every set. distils: it can learn from a teacher.
+    another method has been better on every set. distils: it can learn from a teacher. shared: the
+    training of another method can take its network.
     """
 
     train: Callable[[TrainingTask], TrainedMethod]
@@ -85,6 +88,7 @@ class Method:
     by_place: bool = False
     by_name: bool = False
     distils: bool = False
+    shared: bool = False
 
 
 def severity_unit(peaks: Sequence[float], share: float = GOOD_SHARE) -> float:

@@ -7,6 +7,7 @@ from models.methods.autoencoder import training as autoencoder
 from models.methods.base import Method
 from models.methods.cascade import training as cascade
 from models.methods.efficientad import training as efficientad
+from models.methods.ensemble import training as ensemble
 from models.methods.memory_bank import training as memory_bank
 from models.methods.padim import training as padim
 from models.methods.patchcore import training as patchcore
@@ -27,6 +28,7 @@ METHODS: dict[DetectorKind, Method] = {
     "reverse-distillation": reverse_distillation.METHOD,
     "simplenet": simplenet.METHOD,
     "supersimplenet": supersimplenet.METHOD,
+    "ensemble": ensemble.METHOD,
     "efficientad": efficientad.METHOD,
     "patchcore": patchcore.METHOD,
     "padim": padim.METHOD,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.training import auto
@@ -13,6 +13,7 @@ from models.data.dataset import DataError, DataSet
 from models.data.split import hold_back_defective, split
 from models.distillation.teacher import Guide
 from models.methods.registry import METHODS
+from models.networks import DetectorNetwork
 from models.training.patches import Picture, load_pictures
 from models.training.recipe import Recipe, SplitRecipe
 from models.runs.run import RunRecord, open_data
@@ -26,7 +27,8 @@ log = logging.getLogger(__name__)
 class Preparation:
     """The record of a run, its data, and the pictures of both sides, ordered by name.
 
-    guide: a teacher; None without one.
+    guide: a teacher; None without one. trained: networks of other methods on the same pictures, as
+    TrainingTask has them.
     """
 
     record: RunRecord
@@ -34,6 +36,7 @@ class Preparation:
     pictures: tuple[Picture, ...]
     held_back: tuple[Picture, ...]
     guide: Guide | None = None
+    trained: Mapping[str, DetectorNetwork] = field(default_factory=dict)
 
 
 def prepare(

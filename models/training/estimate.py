@@ -139,6 +139,7 @@ _DETECTOR: dict[DetectorKind, Callable[[Recipe, PictureSides], float]] = {
     "autoencoder": _autoencoder,
     "memory-bank": _memory_bank,
     "reverse-distillation": _reverse_distillation,
+    "ensemble": lambda recipe, sides: _reverse_distillation(recipe, sides) + 0.7 * sides.good,
     "simplenet": _heads,
     "supersimplenet": _heads,
     "efficientad": _efficientad,

@@ -200,6 +200,7 @@ def _train_detector(
         checkpoint=run.detector_checkpoint,
         guide=_aligned_guide(prepared),
         device=device,
+        trained=prepared.trained,
     )
     with stage(f"learning by the method {recipe.method} from {len(pictures)} pictures"):
         method = METHODS[recipe.method]

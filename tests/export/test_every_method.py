@@ -48,6 +48,13 @@ TINY: dict[DetectorKind, dict[str, object]] = {
             **{"units": 16, "synthetic_pictures": 60, "cells": 4000, "critic_steps": 100},
         }
     },
+    "ensemble": {
+        "reverse_distillation": {
+            **{"width": 32, "steps": 100, "crop_px": 96, "views": 2},
+            **{"units": 16, "synthetic_pictures": 40, "cells": 3000, "critic_steps": 60},
+        },
+        "patchcore": {"vectors": 400, "cells": 2000},
+    },
     "simplenet": {
         "simplenet": {
             **{"width": 32, "steps": 60, "picture_px": 64},

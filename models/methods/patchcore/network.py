@@ -73,16 +73,8 @@ class PatchCoreDetector(SizedBuffers):
     def distances(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the distance of each cell, N×1×(H/cell)×(W/cell), and that of the part, N×1."""
         features = self.cell_features(x)
-        # A row of ones for each cell. The check of a bundle (edge/bundle/onnx_file.py) allows the
-        # operator Pad, and refuses Expand.
-        cells = functional.pad(features, (0, 0, 0, 0, 0, 1), value=1.0).flatten(2).transpose(1, 2)
-        squares = (cells * cells).sum(2, keepdim=True) - 1.0
-        best: Tensor | None = None
-        for block in torch.split(self.bank, BLOCK, 1):
-            product = (cells @ block).amax(2, keepdim=True)
-            best = product if best is None else torch.maximum(best, product)
-        assert best is not None
-        distance = torch.sqrt(functional.relu(squares - 2.0 * best))
+        cells, squares = _rows(features)
+        distance = _to_nearest(cells, squares, self.bank)
         part = self._weighted(cells, squares, distance)
         return distance.transpose(1, 2).reshape_as(features[:, :1]), part
 
@@ -99,8 +91,7 @@ class PatchCoreDetector(SizedBuffers):
     @torch.no_grad()
     def remember(self, vectors: Tensor, neighbours: int) -> None:
         """Set the bank: vectors N×features. neighbours: b of equation 7, at most N of them."""
-        rows = torch.cat([vectors.T, -vectors.square().sum(1)[None] / 2])
-        self.bank = rows.contiguous()
+        self.bank = bank_of(vectors)
         self.near = nearest(vectors, min(neighbours, len(vectors)))
 
     @torch.no_grad()
@@ -121,6 +112,34 @@ class PatchCoreDetector(SizedBuffers):
         others = squares.gather(1, place)[:, 0] - 2.0 * products.gather(1, known)
         weights = torch.softmax(torch.sqrt(functional.relu(others)), 1)
         return (1.0 - weights[:, :1]) * farthest
+
+
+def bank_of(vectors: Tensor) -> Tensor:
+    """Return the bank of vectors N×features, as PatchCoreDetector has it: (features + 1)×N."""
+    return torch.cat([vectors.T, -vectors.square().sum(1)[None] / 2]).contiguous()
+
+
+def distance_to_bank(features: Tensor, bank: Tensor) -> Tensor:
+    """Return the distance of each cell from the nearest vector: N×features×h×w → N×1×h×w."""
+    cells, squares = _rows(features)
+    return _to_nearest(cells, squares, bank).transpose(1, 2).reshape_as(features[:, :1])
+
+
+def _rows(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a row for each cell with a 1 at its end, N×P×(features + 1), and |x|², N×P×1."""
+    # The check of a bundle (edge/bundle/onnx_file.py) allows the operator Pad, and refuses Expand.
+    cells = functional.pad(features, (0, 0, 0, 0, 0, 1), value=1.0).flatten(2).transpose(1, 2)
+    return cells, (cells * cells).sum(2, keepdim=True) - 1.0
+
+
+def _to_nearest(cells: Tensor, squares: Tensor, bank: Tensor) -> Tensor:
+    """Return the distance of each row from the nearest vector: N×P×1."""
+    best: Tensor | None = None
+    for block in torch.split(bank, BLOCK, 1):
+        product = (cells @ block).amax(2, keepdim=True)
+        best = product if best is None else torch.maximum(best, product)
+    assert best is not None
+    return torch.sqrt(functional.relu(squares - 2.0 * best))
 
 
 def nearest(vectors: Tensor, count: int) -> Tensor:

@@ -33,6 +33,19 @@ def train(task: TrainingTask) -> TrainedMethod:
 
     Raises DataError without the weights of ImageNet, or without a good part.
     """
+    network, vectors = _prepared(task)
+    network.remember(vectors, task.recipe.patchcore.neighbours)
+    _settle(network, task)
+    return TrainedMethod(network)
+
+
+def choose_vectors(task: TrainingTask) -> Tensor:
+    """Return the vectors of the bank alone, N×features. Blocks and raises as ``train`` does."""
+    return _prepared(task)[1]
+
+
+def _prepared(task: TrainingTask) -> tuple[PatchCoreDetector, Tensor]:
+    """Return a network with a frozen backbone, on the processor, and the vectors of its bank."""
     options, seed = task.recipe.patchcore, task.recipe.seed
     require_good(task.good)
     network = task.device.place(build(task.recipe, task.channels).eval())
@@ -42,11 +55,8 @@ def train(task: TrainingTask) -> TrainedMethod:
     with stage(f"choosing {size} of {len(features)} cells for the bank"):
         points = task.device.place(project(features, options.projected, seed))
         chosen = greedy_coreset(points, size, seed)
-    network.cpu()
     log.info("patchcore cells=%s kept=%s bank=%s", total, len(features), len(chosen))
-    network.remember(features[chosen], options.neighbours)
-    _settle(network, task)
-    return TrainedMethod(network)
+    return network.cpu(), features[chosen]
 
 
 def build(recipe: Recipe, channels: int) -> PatchCoreDetector:

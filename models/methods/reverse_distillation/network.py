@@ -96,17 +96,19 @@ class ReverseDistillationDetector(DetectorNetwork):
         return [each.predict(s) for each, s in zip(self.comparisons, states, strict=True)]
 
     def raw(self, x: Tensor) -> Tensor:
-        return self.head(self.units_of(x))  # type: ignore[no-any-return]
+        return self.raw_of(self.backbone(x))
+
+    def raw_of(self, outputs: list[Tensor]) -> Tensor:
+        """Return ``raw`` from the outputs of the backbone."""
+        return self.head(self._units_of(outputs))  # type: ignore[no-any-return]
 
     def units_of(self, x: Tensor) -> Tensor:
         """Return the mean deviations and the critic's units, before the head: N×(2+units)×h×w."""
-        pairs = zip(self.hidden, self._maps(x), strict=True)
-        fine, coarse = (hidden(each) for hidden, each in pairs)
-        return functional.relu6(fine + _enlarge(coarse))
+        return self._units_of(self.backbone(x))
 
     def cell_features(self, x: Tensor) -> Tensor:
         """Return what the critic sees of each cell of one picture: (rows·cols)×features."""
-        fine, coarse = self._maps(x)
+        fine, coarse = self._maps(self.backbone(x))
         return torch.cat([fine, _enlarge(coarse)], 1)[0].flatten(1).T
 
     def load_imagenet(self) -> None:
@@ -156,9 +158,13 @@ class ReverseDistillationDetector(DetectorNetwork):
             marks += [torch.ones(count, dtype=torch.bool), torch.zeros(count, dtype=torch.bool)]
         return torch.cat(marks)
 
-    def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _units_of(self, outputs: list[Tensor]) -> Tensor:
+        pairs = zip(self.hidden, self._maps(outputs), strict=True)
+        fine, coarse = (hidden(each) for hidden, each in pairs)
+        return functional.relu6(fine + _enlarge(coarse))
+
+    def _maps(self, outputs: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the smoothed features for the critic at strides 8 and 16."""
-        outputs = self.backbone(x)
         coarse, fine = self._student(outputs[DEEP])
         parts = [
             each(state, outputs[stage])
