@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from models.candidates.ranking import ENOUGH_BAD, SURE
+from models.candidates.ranking import ENOUGH_BAD, PREFERRED, SURE
 from models.candidates.record import CandidateComparison, MethodCandidate
 from models.evaluation.interval import counted, interval, parts_to_prove, percent
 from models.evaluation.tradeoff.point import OperatingPoint
@@ -47,6 +47,12 @@ def how_sure(comparison: CandidateComparison) -> str:
     if len(comparison.candidates) == 1:
         return f"{first} is the only candidate that can be trained on these pictures."
     second = comparison.candidates[1]
+    if first == PREFERRED and comparison.ranked_by != "bad":
+        return (
+            f"{first} is recommended because synthetic defects do not rank methods as real ones "
+            "do, and on published sets it was the most reliable. From "
+            f"{ENOUGH_BAD} marked bad parts on, these rank."
+        )
     share = second.behind or 0.0
     text = f"{first} is better than {second.method} in {percent(share)} of resamples of the parts"
     if share >= LIKELY and comparison.good_parts < FEW_PARTS:

@@ -32,6 +32,10 @@ from models.training.progress import stage, track
 ENOUGH_BAD = 8  # physical parts; with fewer, synthetic defects count in the ranking as well
 SURE = 0.95  # share of resamples in which a candidate must be better
 MOST_NEEDED = 10_000  # defects; candidates that need more to differ are equally good
+# Recommended where synthetic defects rank and no other method is further ahead in AUROC than this:
+# they do not rank methods as real defects do (decision 81).
+PREFERRED: DetectorKind = "ensemble"
+FAR_AHEAD = 0.1
 ROUNDS = 7  # of the timing; the median counts
 _ONE_SIDED = statistics.NormalDist().inv_cdf(SURE)
 
@@ -121,8 +125,9 @@ def rank_candidates(
     """Rank the candidates and return their figures. scores: the results of ``scores_of``.
 
     The candidate with the highest AUROC to three digits is recommended. Among equals, the one that
-    passes fewer defects at its T comes first, then the faster one. Raises ValueError where there is
-    no good picture, or neither a bad nor a synthetic one.
+    passes fewer defects at its T comes first, then the faster one. Where fewer than ENOUGH_BAD
+    parts are bad, PREFERRED comes first unless another one is far ahead. Raises ValueError where
+    there is no good picture, or neither a bad nor a synthetic one.
     """
     names = list(runs)
     by_bad = pictures.bad_parts >= ENOUGH_BAD
@@ -138,6 +143,8 @@ def rank_candidates(
         for number, (name, run) in enumerate(runs.items())
     }
     order = sorted(names, key=lambda name: _rank(figures[name]))
+    if not by_bad and _is_preferred(figures, order[0]):
+        order = [PREFERRED, *(name for name in order if name != PREFERRED)]
     first = resampled[:, names.index(order[0])]
     ranked = [figures[order[0]]]
     for name in order[1:]:
@@ -199,6 +206,14 @@ def _bad_peaks(scores: CandidateScores, *, by_bad: bool) -> Floats:
 def _rank(candidate: MethodCandidate) -> tuple[float, int, float]:
     passed = (candidate.escapes or 0) + (candidate.synthetic_escapes or 0)
     return -round(candidate.figure, 3), passed, candidate.ms_per_frame
+
+
+def _is_preferred(figures: Mapping[DetectorKind, MethodCandidate], best: DetectorKind) -> bool:
+    """Return true where PREFERRED works and the best candidate is not far ahead of it."""
+    own = figures.get(PREFERRED)
+    return (
+        own is not None and own.figure_low > 0.5 and figures[best].figure - own.figure <= FAR_AHEAD
+    )
 
 
 def _needed(ranked: Sequence[MethodCandidate], differences: Floats, defects: int) -> int | None:

@@ -83,7 +83,7 @@ TINY: dict[DetectorKind, dict[str, object]] = {
 
 # Training and export of these have tests of their own in tests/models and in this folder.
 LEFT_OUT = (
-    *("autoencoder", "cascade", "efficientad", "patchcore"),
+    *("autoencoder", "cascade", "efficientad", "ensemble", "patchcore"),
     *("reverse-distillation", "simplenet", "supersimplenet"),
 )
 

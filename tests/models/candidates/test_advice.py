@@ -78,6 +78,13 @@ def test_the_verdict_on_the_recommended_candidate() -> None:
     assert fine == "3 of 100 (3%; 95% interval 0.623–8.52%) are passed at its T."
 
 
+def test_why_the_ensemble_is_recommended() -> None:
+    pair = candidate(method="ensemble"), candidate(figure=0.95, behind=0.1)
+    assert "synthetic defects do not rank methods as real ones do" in how_sure(comparison(*pair))
+    real = comparison(*pair, bad=20, bad_parts=20, ranked_by="bad")
+    assert "ensemble is better than memory-bank in 10% of resamples" in how_sure(real)
+
+
 def test_one_candidate() -> None:
     found = comparison(MEMORY)
     assert how_sure(found) == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ pytest.importorskip("scipy")
 
 from models.candidates.plan import good_only
 from models.data.dataset import DataError
-from models.methods.base import Method
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.file_detector import FileDetector
 from models.methods.registry import METHODS
 from models.runs.run import Run
@@ -83,6 +84,42 @@ def test_every_method_that_learns_from_good_parts_is_a_candidate() -> None:
     for name in ("patchcore", "efficientad", "autoencoder"):
         assert name not in known
         assert (RECIPES / f"{name}.toml").is_file()
+
+
+def test_the_ensemble_comes_first_where_synthetic_defects_rank(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    register(monkeypatch, tmp_path / "recipes", {"memory-bank": method(), "ensemble": method()})
+    data = write_sorted(tmp_path / "data", 40, 0)
+    output = command(data, tmp_path / "run")
+    found = json.loads((tmp_path / "run/comparison.json").read_text())
+    ensemble, memory = found["candidates"]
+    assert (ensemble["method"], memory["method"]) == ("ensemble", "memory-bank")
+    assert ensemble["figure"] == memory["figure"]
+    assert found["recommended"] == "ensemble"
+    assert "ensemble is recommended because" in output
+
+
+def test_a_method_builds_on_a_finished_candidate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    taken: list[TrainingTask] = []
+    plain = method()
+
+    def train(task: TrainingTask) -> TrainedMethod:
+        taken.append(task)
+        return plain.train(task)
+
+    shared, builds = replace(plain, shared=True), replace(plain, train=train)
+    methods = {"memory-bank": method(), "padim": shared, "ensemble": builds}
+    register(monkeypatch, tmp_path / "recipes", methods)
+    command(write_sorted(tmp_path / "data", 40, 0), tmp_path / "run")
+    assert [list(task.trained) for task in taken] == [["padim"]]
+    ensemble = tmp_path / "recipes/ensemble.toml"
+    with ensemble.open("a") as file:
+        file.write("[padim]\nridge = 0.5\n")
+    command(tmp_path / "data", tmp_path / "other")
+    assert [list(task.trained) for task in taken] == [["padim"], []]  # other settings of padim
 
 
 def test_a_method_that_is_a_file(

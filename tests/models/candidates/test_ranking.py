@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from models.candidates.ranking import _needed, _rank
+from models.candidates.ranking import FAR_AHEAD, _is_preferred, _needed, _rank
 from tests.support.candidates import candidate
 
 
@@ -28,3 +28,14 @@ def test_the_number_of_defects_that_would_separate_two_candidates() -> None:
     assert _needed((pair[0], candidate(figure=0.9, behind=0.96)), spread, 20) is None
     assert _needed((candidate(), candidate(behind=0.5)), spread, 20) is None  # alike
     assert _needed(pair, spread * 10, 20) is None  # more than anybody photographs
+
+
+def test_the_preferred_method_unless_another_is_far_ahead() -> None:
+    own = candidate(method="ensemble", figure=0.8, figure_low=0.7)
+    near = candidate(figure=0.8 + FAR_AHEAD - 0.01)
+    far = candidate(figure=0.8 + FAR_AHEAD + 0.01)
+    chance = own.model_copy(update={"figure_low": 0.5})
+    assert _is_preferred({"ensemble": own, "memory-bank": near}, "memory-bank")
+    assert not _is_preferred({"ensemble": own, "memory-bank": far}, "memory-bank")
+    assert not _is_preferred({"ensemble": chance, "memory-bank": near}, "memory-bank")
+    assert not _is_preferred({"memory-bank": near}, "memory-bank")
