@@ -74,8 +74,8 @@ PYTEST_ARGS ?=
 SLOW ?= $(OUTFEED_SLOW)
 # The folders whose tests take longest begin, so that no worker waits for one of them at the end.
 LONG := tests/export tests/bench tests/models tests/central tests/uplink
-# Folders whose tests watch the clock, the belt or a watchdog, and so need a machine to themselves,
-# and files there that do not.
+# Folders whose tests watch the clock, the belt or a watchdog, and so need a core to themselves, and
+# files there that do not. Two processes run them, each with what it starts on a core of its own.
 ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials)
 NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench bench_select board_check bundle bundle_sign bundle_trial command commands \
 	disk_usage doctor emptied engine_option inspect kill_recovery label mark page privileges quarantine replay run_trust \
@@ -85,7 +85,8 @@ NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench bench_select board_check bun
 	$(patsubst %,tests/rejector/test_%.py,announced gpio_belt gpio_output guard loop messages options outcomes)
 PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell expr $(CORES) + 1)
 EXPORT_ARGS ?=
 LEARN_ARGS ?=
 KEY ?=
@@ -193,7 +194,8 @@ test: $(DEV)/.ready $(TFLITE)/.ready
 ifeq ($(strip $(PYTEST_ARGS)),)
 	$(DEV)/bin/python -m pytest $(PARALLEL) --numprocesses $(WORKERS) --maxprocesses 4 \
 		--dist loadfile --no-loadscope-reorder
-	$(DEV)/bin/python -m pytest $(ALONE) $(addprefix --ignore=,$(NOT_ALONE))
+	OUTFEED_TEST_CORES=own $(DEV)/bin/python -m pytest $(ALONE) $(addprefix --ignore=,$(NOT_ALONE)) \
+		--numprocesses $(CORES) --maxprocesses 2 --dist loadfile
 else
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 endif
