@@ -7,7 +7,7 @@
 #   make station-package [PACKAGES=build] [ARCH=amd64]: outfeed_VERSION_ARCH.deb for units with Debian 12 (amd64, arm64), with its libraries
 #   make image     BOARD=arm64 SYSTEM_KEYS=system.pem [IMAGE=build/image] [VERSION=1.4.0] [FIRMWARE=folder] [MIRROR=address] [PINNED=packages.txt]: the disk image of a unit, for BOARD=arm64 (emulated), pc, rpi (FIRMWARE=Raspberry Pi's boot files) or jetson (a root file system); root
 #   make system-bundle  BOARD=arm64 KEY=system.key [VERSION=1.4.0] [IMAGE=build/image]: the update of a system, from what `make image` built
-#   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
+#   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel; tests that compare times have a core of their own; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make system-update-test  KEY=system.key [BOARD=arm64] [IMAGE=build/image] [UPDATES='good hangs']: an emulated unit starts from the image and takes good and bad updates, an hour and more; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
