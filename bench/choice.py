@@ -1,4 +1,4 @@
-"""What `make train` chooses from good parts alone, against real defects that it has not seen.
+"""The choice of `make train` from good parts alone, against real defects that it has not seen.
 
     python -m bench.choice --set elpv --data FOLDER --out build/choice/elpv
 
@@ -40,14 +40,14 @@ from models.training.recipe import SplitRecipe
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ScoredChoice:
     """The scores of every candidate of a fold, by method, and the recommended one."""
 
     recommended: str
     scores: Mapping[str, CandidateScores]
 
 
-def choose(fold: Fold, folder: Path, most_bad: int) -> Choice:
+def choose(fold: Fold, folder: Path, most_bad: int) -> ScoredChoice:
     """Train the candidates on a fold's good training pictures, and score real defects.
 
     most_bad: most defective pictures, spread over the training side. Blocks for minutes to an hour.
@@ -73,12 +73,12 @@ def choose(fold: Fold, folder: Path, most_bad: int) -> Choice:
     pictures = comparison_pictures(opened, [run.record() for run in runs.values()])
     step = -(-len(bad) // most_bad)
     judged = replace(pictures, bad=load_pictures(whole, tuple(bad[::step])))
-    return Choice(
+    return ScoredChoice(
         comparison.recommended, {name: scores_of(run, judged) for name, run in runs.items()}
     )
 
 
-def table(choice: Choice) -> str:
+def table(choice: ScoredChoice) -> str:
     """Return the AUROC of every candidate as Markdown, the best on real defects first."""
     rows = []
     for name, scores in choice.scores.items():
@@ -102,7 +102,7 @@ def table(choice: Choice) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _as_json(choice: Choice) -> str:
+def _as_json(choice: ScoredChoice) -> str:
     sides = ("good", "synthetic", "bad")
     values = {
         name: {side: getattr(scores, side).peaks.tolist() for side in sides}

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from edge.bundle.container import MANIFEST, MAX_FILES, NAME_PATTERN
+from edge.bundle.kinds import PART_SCORE_KINDS, DetectorKind
 from edge.bundle.picture import MAX_PIXELS
 from edge.bundle.version import VERSION_PATTERN
 from edge.errors import BundleError
@@ -29,29 +30,6 @@ MAX_MANIFEST_BYTES = 1024 * 1024
 
 Format = Literal["onnx", "tflite"]
 Precision = Literal["int8", "float32"]
-# The methods that give the severity map. Template and threshold are files that the station reads
-# itself (edge/chain/load.py). The others are networks.
-DetectorKind = Literal[
-    "regression",
-    "autoencoder",
-    "cascade",
-    "memory-bank",
-    "reverse-distillation",
-    "ensemble",
-    "simplenet",
-    "supersimplenet",
-    "efficientad",
-    "patchcore",
-    "padim",
-    "texture",
-    "template",
-    "threshold",
-]
-# The methods whose networks may give one score of the part beside the map.
-PART_SCORE_KINDS: tuple[DetectorKind, ...] = ("regression", "supersimplenet", "patchcore")
-# The methods whose networks compare each place with the same place of other parts. A frame that is
-# not of the size of a run is refused.
-ONE_SIZE_KINDS: tuple[DetectorKind, ...] = ("padim",)
 FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
-from edge.bundle.manifest import ONE_SIZE_KINDS
+from edge.bundle.kinds import ONE_SIZE_KINDS
 from edge.engines.engine import Engine
 from edge.errors import BundleError, FrameError
 from edge.records import SeverityMap

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.bundle import Bundle, DetectorManifest, check_certificate
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from edge.bundle.network import check_networks
 from edge.chain.align import AlignedDetector
 from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, SingleKindClassifier

@@ -26,7 +26,7 @@ from edge.bundle import (
     Manifest,
     pack,
 )
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from edge.chain.golden import golden_manifest
 from edge.records import Frame
 from export.certificate import certificate_for

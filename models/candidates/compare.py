@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from edge.files import write_atomically
 from models.candidates.advice import verdict
 from models.candidates.page import write_page

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from edge.files import write_atomically
 from edge.records import Frame
 from models.candidates.advice import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from edge.errors import UsageError
 from models.candidates.record import LeftOut
 from models.data.dataset import DataSet

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from edge.bundle import KindManifest
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from edge.chain.detect import Detector
 from edge.chain.inspector import Inspector
 from edge.records import Decision, Frame

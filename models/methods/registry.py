@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from models.methods.autoencoder import training as autoencoder
 from models.methods.base import Method
 from models.methods.cascade import training as cascade

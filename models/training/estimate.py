@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from edge.bundle import AlignmentManifest
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from models.networks import build_detector
 from models.training.device import TrainingDevice
 from models.training.patches import Picture

@@ -1,4 +1,4 @@
-"""What `make train` chooses, against real defects of the training side of a published set."""
+"""The choice of `make train`, against real defects of the training side of a published set."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_candidates_are_scored_on_defects_that_they_have_not_seen(
     assert len(scores["texture"]["bad"]) == len(bad) > 0
     record = Run(folder / "run" / "memory-bank").record()
     assert not {sample.name for sample in bad} & {*record.train, *record.validation}
-    # The stand-in sees dark squares, and the blind one does not.
+    # One stand-in sees dark squares, and the other only bright ones.
     table = (folder / "choice.md").read_text()
     first, second = (line for line in table.splitlines() if line.startswith(("| mem", "| tex")))
     assert first.startswith("| memory-bank (recommended) |")

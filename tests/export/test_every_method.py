@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime.quantization")
 
 from edge.bundle import parse_bundle, sign_bundle
 from edge.bundle.certificate import CERTIFICATE, check_certificate
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from export.errors import ExportError
 from export.options import ExportOptions
 from export.pack import build_bundle

@@ -19,7 +19,6 @@ from models.data.dataset import DataError, as_channels
 from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.cell_features import planes
-from models.methods.ensemble import training
 from models.methods.ensemble.contrast import CELL_PX, USUAL_GREY, WINDOW_PX, LocalContrast
 from models.methods.ensemble.network import VALUES, EnsembleDetector
 from models.methods.patchcore.network import PatchCoreDetector
@@ -137,7 +136,7 @@ def test_a_trained_student_is_taken_and_not_changed(
     def refuse(_: TrainingTask) -> None:
         raise AssertionError("the student is trained already")
 
-    monkeypatch.setattr(training.reverse_distillation, "train", refuse)
+    monkeypatch.setattr("models.methods.reverse_distillation.training.train", refuse)
     student = trained.student
     before = {name: value.clone() for name, value in student.state_dict().items()}
     again = METHOD.train(replace(task, trained={"reverse-distillation": student})).detector

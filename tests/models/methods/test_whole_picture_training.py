@@ -14,7 +14,7 @@ pytest.importorskip(
 import torch
 from torch import Tensor
 
-from edge.bundle.manifest import DetectorKind
+from edge.bundle.kinds import DetectorKind
 from models.data.dataset import DataError
 from models.methods.base import TrainingTask
 from models.methods.efficientad import training as efficientad
