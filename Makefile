@@ -130,7 +130,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central central-package station-package image system-bundle test system-test system-update-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench bench-arm soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package station-package image system-bundle test compiled-tests system-test system-update-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench bench-arm soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -187,6 +187,11 @@ image: $(STATION)/.ready
 system-bundle: $(STATION)/.ready
 	$(STATION)/bin/python -m tools.image bundle --board "$(BOARD)" --out "$(IMAGE)" \
 		$(if $(KEY),--key "$(KEY)") $(if $(VERSION),--version "$(VERSION)")
+
+# Compiles the modules of the tests. Else each process of the first `make test` of a checkout does.
+compiled-tests: $(DEV)/.ready
+	@mkdir -p build
+	$(DEV)/bin/python -m pytest --collect-only --quiet > build/collected-tests.txt || { cat build/collected-tests.txt; exit 1; }
 
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
 test: export OUTFEED_SLOW := $(SLOW)
