@@ -39,6 +39,7 @@ def network() -> EnsembleDetector:
         made.remember(torch.cat(features))
         values = torch.stack([made.values(x)[0].amax((1, 2)) for x in frames])
         made.scale(values.quantile(0.5, 0), (values.amax(0) - values.quantile(0.5, 0)) + 0.1)
+        made.gain.fill_(1.0)
     return made
 
 

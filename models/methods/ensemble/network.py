@@ -30,19 +30,23 @@ class EnsembleDetector(SizedBuffers):
     ``student``: a ReverseDistillationDetector, whose backbone the bank uses too. ``bank``: feature
     vectors of good parts, as PatchCoreDetector has them; its size is that of the weights that are
     loaded. ``scales`` brings the VALUES to one scale, where 0 is the least: there a member sees
-    nothing. Of the two contrasts the larger counts. ``gain``: severity of a mean of 1.
+    nothing. Of the two contrasts the larger counts. ``gain``: severity of a mean of 1; an untrained
+    network has none.
     """
 
     sized: ClassVar[Sizes] = {"bank": (1,)}
 
-    def __init__(self, channels: int, student: ReverseDistillationDetector) -> None:
+    def __init__(
+        self, channels: int, student: ReverseDistillationDetector, vectors: int = 1
+    ) -> None:
+        """vectors: size of the bank before a training, for the time of an untrained network."""
         super().__init__()
         self.stride_px, self.multiple_px = student.stride_px, student.multiple_px
         self.student = student
         self.bank: Tensor
         self.gain: Tensor
-        self.register_buffer("bank", torch.zeros(student.backbone.widths[TAP] + 1, 1))
-        self.register_buffer("gain", torch.ones(1))
+        self.register_buffer("bank", torch.zeros(student.backbone.widths[TAP] + 1, vectors))
+        self.register_buffer("gain", torch.zeros(1))
         self.contrast = LocalContrast(channels)
         self.scales = nn.Conv2d(len(VALUES), len(VALUES), 1, groups=len(VALUES))
 

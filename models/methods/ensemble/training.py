@@ -46,7 +46,8 @@ def train(task: TrainingTask) -> TrainedMethod:
 
 
 def build(recipe: Recipe, channels: int) -> EnsembleDetector:
-    return EnsembleDetector(channels, reverse_distillation.build(recipe, channels))
+    student = reverse_distillation.build(recipe, channels)
+    return EnsembleDetector(channels, student, recipe.patchcore.vectors)
 
 
 def _with_coarse_bank(task: TrainingTask) -> TrainingTask:

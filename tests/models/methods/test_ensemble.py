@@ -175,7 +175,10 @@ def test_no_good_part(task: TrainingTask) -> None:
 
 def test_its_student_has_the_keys_of_its_section() -> None:
     assert METHOD.build is not None
-    network = METHOD.build(RECIPE, 3)
+    network = METHOD.build(RECIPE, 1)
     assert isinstance(network, EnsembleDetector)
     assert isinstance(network.student, ReverseDistillationDetector)
     assert network.student.units == 8
+    # As large as it can become, so that its time is known before the training.
+    assert network.bank.shape[1] == BANK["vectors"]
+    assert float(severity_map(network.eval(), GOOD[0].pixels).max()) == 0.0
