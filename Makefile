@@ -7,7 +7,7 @@
 #   make station-package [PACKAGES=build] [ARCH=amd64]: outfeed_VERSION_ARCH.deb for units with Debian 12 (amd64, arm64), with its libraries
 #   make image     BOARD=arm64 SYSTEM_KEYS=system.pem [IMAGE=build/image] [VERSION=1.4.0] [FIRMWARE=folder] [MIRROR=address] [PINNED=packages.txt]: the disk image of a unit, for BOARD=arm64 (emulated), pc, rpi (FIRMWARE=Raspberry Pi's boot files) or jetson (a root file system); root
 #   make system-bundle  BOARD=arm64 KEY=system.key [VERSION=1.4.0] [IMAGE=build/image]: the update of a system, from what `make image` built
-#   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel except for tests that compare times; SLOW=yes adds the slow tests that it skips
+#   make test      [SLOW=yes]: everything the tests need, then pytest, in parallel; tests that compare times have a core of their own; SLOW=yes adds the slow tests that it skips
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make system-update-test  KEY=system.key [BOARD=arm64] [IMAGE=build/image] [UPDATES='good hangs']: an emulated unit starts from the image and takes good and bad updates, an hour and more; root
 #   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
@@ -74,8 +74,8 @@ PYTEST_ARGS ?=
 SLOW ?= $(OUTFEED_SLOW)
 # The folders whose tests take longest begin, so that no worker waits for one of them at the end.
 LONG := tests/export tests/bench tests/models tests/central tests/uplink
-# Folders whose tests watch the clock, the belt or a watchdog, and so need a machine to themselves,
-# and files there that do not.
+# Folders whose tests watch the clock, the belt or a watchdog, and so need a core to themselves, and
+# files there that do not. Two processes run them, each with what it starts on a core of its own.
 ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials)
 NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench bench_select board_check bundle bundle_sign bundle_trial command commands \
 	disk_usage doctor emptied engine_option inspect kill_recovery label mark page privileges quarantine replay run_trust \
@@ -85,7 +85,8 @@ NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench bench_select board_check bun
 	$(patsubst %,tests/rejector/test_%.py,announced gpio_belt gpio_output guard loop messages options outcomes)
 PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell expr $(CORES) + 1)
 EXPORT_ARGS ?=
 LEARN_ARGS ?=
 KEY ?=
@@ -129,7 +130,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run central central-package station-package image system-bundle test system-test system-update-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench bench-arm soak soak-central chaos zoo dist lock sbom clean
+.PHONY: run central central-package station-package image system-bundle test compiled-tests system-test system-update-test check check-types check-style docs docs-test reference train export learn report tables compare ladder methods benchmark bench bench-arm soak soak-central chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -187,13 +188,19 @@ system-bundle: $(STATION)/.ready
 	$(STATION)/bin/python -m tools.image bundle --board "$(BOARD)" --out "$(IMAGE)" \
 		$(if $(KEY),--key "$(KEY)") $(if $(VERSION),--version "$(VERSION)")
 
+# Compiles the modules of the tests. Else each process of the first `make test` of a checkout does.
+compiled-tests: $(DEV)/.ready
+	@mkdir -p build
+	$(DEV)/bin/python -m pytest --collect-only --quiet > build/collected-tests.txt || { cat build/collected-tests.txt; exit 1; }
+
 # With PYTEST_ARGS, which may choose tests, all of it is one run.
 test: export OUTFEED_SLOW := $(SLOW)
 test: $(DEV)/.ready $(TFLITE)/.ready
 ifeq ($(strip $(PYTEST_ARGS)),)
 	$(DEV)/bin/python -m pytest $(PARALLEL) --numprocesses $(WORKERS) --maxprocesses 4 \
 		--dist loadfile --no-loadscope-reorder
-	$(DEV)/bin/python -m pytest $(ALONE) $(addprefix --ignore=,$(NOT_ALONE))
+	OUTFEED_TEST_CORES=own $(DEV)/bin/python -m pytest $(ALONE) $(addprefix --ignore=,$(NOT_ALONE)) \
+		--numprocesses $(CORES) --maxprocesses 2 --dist loadfile
 else
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 endif

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.cores import keep_to_own_core
 from tests.support.shared import FOLDER_VARIABLE, shared_folder
 from tests.support.slow import skip_slow
 
@@ -29,7 +30,9 @@ HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of tests/support/shared.py, before pytest-xdist starts its workers."""
+    """Make the folder of tests/support/shared.py, before pytest-xdist starts its workers.
+    A worker then takes its core."""
+    keep_to_own_core()
     if FOLDER_VARIABLE in os.environ:
         return
     folder = tempfile.mkdtemp(prefix="outfeed-tests-")

@@ -14,8 +14,6 @@ from central.access.tokens import add_token
 from central.web.server import WebServer
 from tests.support.central_access import CLI, NOW_US, app_of, build_plant, fast_database
 
-schemathesis = pytest.importorskip("schemathesis")
-
 _EXAMPLES = 15
 
 
@@ -35,6 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI, 
 @pytest.mark.parametrize("role", list(Role), ids=lambda role: role.value)
 def test_api_answers_as_it_is_described(served: tuple[FastAPI, str], role: Role) -> None:
     """Every operation with random and with wrong arguments: no 5xx, and answers fit."""
+    schemathesis = pytest.importorskip("schemathesis")  # loads in a second, so not at collection
     app, address = served
     database = app.state.context.database
     with audited(database, CLI, NOW_US) as change:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import cores
+from tests.support.cores import own_core
 from tests.support.preloaded import run_module
 from tests.support.shared import FOLDER_VARIABLE, shared_bytes, shared_folder
 from tests.support.slow import REASON, VARIABLE, skip_slow
@@ -88,6 +91,44 @@ def test_a_forked_command_ends_as_an_interpreter_does(
     die = "os.kill(os.getpid(), signal.SIGKILL)"
     killed = run_module("timeit", "-n", 1, "-r", 1, *code, die, cwd=tmp_path)
     assert (killed.returncode, killed.stdout) == (-9, f"{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("own", "worker", "workers", "usable", "core"),
+    [
+        ("own", "gw0", "2", [3, 1], 1),
+        ("own", "gw1", "2", [3, 1], 3),
+        ("own", "gw1", "2", [0], None),  # two on one core would disturb each other all the more
+        ("own", "", "", [0, 1], None),
+        ("", "gw1", "2", [0, 1], None),
+    ],
+)
+def test_each_worker_has_a_core_of_its_own_where_that_is_asked_for(
+    own: str, worker: str, workers: str, usable: list[int], core: int | None
+) -> None:
+    environment = {cores.VARIABLE: own}
+    if worker:
+        environment |= {"PYTEST_XDIST_WORKER": worker, "PYTEST_XDIST_WORKER_COUNT": workers}
+    assert own_core(environment, usable) == core
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs Linux")
+def test_a_worker_and_what_it_starts_keep_to_the_core() -> None:
+    usable = sorted(os.sched_getaffinity(0))
+    code = (
+        "import subprocess, sys; from tests.support.cores import keep_to_own_core\n"
+        "keep_to_own_core()\n"
+        "show = 'import os; print(*os.sched_getaffinity(0))'\n"
+        "print(subprocess.check_output([sys.executable, '-c', show], text=True))"
+    )
+    for number, core in enumerate(usable[:2]):
+        worker = {"PYTEST_XDIST_WORKER": f"gw{number}"}
+        worker["PYTEST_XDIST_WORKER_COUNT"] = str(len(usable))
+        environment = {**os.environ, cores.VARIABLE: "own", **worker}
+        found = subprocess.check_output(
+            [sys.executable, "-c", code], env=environment, cwd=ROOT, text=True
+        )
+        assert found.split() == [str(core)]
 
 
 class Marked:
