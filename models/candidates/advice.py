@@ -50,8 +50,8 @@ def how_sure(comparison: CandidateComparison) -> str:
     if first == PREFERRED and comparison.ranked_by != "bad":
         return (
             f"{first} is recommended because synthetic defects do not rank methods as real ones "
-            "do. On published sets it found real defects as well as the method that they ranked "
-            f"first, or better. From {ENOUGH_BAD} marked bad parts on, these rank."
+            "do. On most published sets it found real defects better than the method that they "
+            f"rank first. From {ENOUGH_BAD} marked bad parts on, these rank."
         )
     share = second.behind or 0.0
     text = f"{first} is better than {second.method} in {percent(share)} of resamples of the parts"

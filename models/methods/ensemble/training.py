@@ -25,8 +25,10 @@ from models.training.recipe import Recipe
 log = logging.getLogger(__name__)
 
 CELL_PX = 16  # of the bank
+BANK = VALUES.index("bank")  # the contrasts are behind it
 REACH = 0.98  # quantile of the peaks of good parts that is one unit above the median
 LEAST_REACH = 0.02  # least unit, as a share of the median peak
+LEAST_GREY = 1.0  # least unit of a contrast: good parts may have no darker or no brighter place
 
 
 def train(task: TrainingTask) -> TrainedMethod:
@@ -66,7 +68,9 @@ def _settle(network: EnsembleDetector, task: TrainingTask) -> None:
     middles = peaks.quantile(0.5, 0)
     units = peaks.quantile(REACH, 0) - middles
     units = torch.maximum(units, LEAST_REACH * middles.abs())
-    if not (units > 0).all():
+    units[BANK + 1 :].clamp_(min=LEAST_GREY)
+    length = float(network.bank[:-1].norm(dim=0).mean())
+    if float(peaks[:, BANK].max()) <= patchcore.ROUNDING * length:
         raise DataError("method ensemble: all pictures look alike; expected different good parts")
     for name, middle, unit in zip(VALUES, middles.tolist(), units.tolist(), strict=True):
         log.info("ensemble %s good parts median=%.2f unit=%.2f", name, middle, unit)

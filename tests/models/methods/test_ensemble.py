@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -156,16 +157,28 @@ def test_the_weights_fill_a_network_that_is_built(trained: EnsembleDetector) -> 
     assert np.allclose(severity_map(built, pixels), severity_map(trained, pixels), atol=1e-5)
 
 
-def test_good_parts_that_are_all_alike(task: TrainingTask, trained: EnsembleDetector) -> None:
+def test_good_parts_that_are_all_alike(task: TrainingTask, tmp_path: Path) -> None:
     grey = replace(GOOD[0], pixels=np.full_like(GOOD[0].pixels, 120))
     alike = replace(
-        task,
-        pictures=(grey,) * 12,
-        held_back=(grey,) * 4,
-        trained={"reverse-distillation": trained.student},
+        task, pictures=(grey,) * 12, held_back=(grey,) * 4, checkpoint=tmp_path / "detector.ckpt"
     )
     with pytest.raises(DataError, match="all pictures look alike"):
         METHOD.train(alike)
+
+
+def test_good_parts_without_a_contrast(
+    task: TrainingTask, trained: EnsembleDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(_: LocalContrast, x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(1, 2, x.shape[2] // CELL_PX, x.shape[3] // CELL_PX)
+
+    monkeypatch.setattr(LocalContrast, "forward", nothing)
+    even = replace(task, trained={"reverse-distillation": trained.student})
+    network = METHOD.train(even).detector
+    assert isinstance(network, EnsembleDetector)
+    good = [picture for picture in HELD_BACK if picture.sample.is_good]
+    peaks = [float(severity_map(network, picture.pixels).max()) for picture in good]
+    assert max(peaks) == pytest.approx(GOOD_SEVERITY, abs=1e-3)
 
 
 def test_no_good_part(task: TrainingTask) -> None:
