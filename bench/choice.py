@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 
 from bench.public_sets.fold import Fold, side_of
+from bench.public_sets.plan import chosen_folds
 from bench.public_sets.protocols import PROTOCOLS
 from bench.public_sets.training_folder import write_training_folder
 from edge.files import write_atomically
@@ -111,15 +112,6 @@ def _as_json(choice: ScoredChoice) -> str:
     return json.dumps(values) + "\n"
 
 
-def _protocol(name: str, data: Path, categories: Sequence[str]) -> tuple[Fold, ...]:
-    if name not in PROTOCOLS:
-        raise DataError(f"set {name}: expected one of {', '.join(sorted(PROTOCOLS))}")
-    folds = PROTOCOLS[name].folds(data)
-    if missing := sorted(set(categories) - {fold.name for fold in folds}):
-        raise DataError(f"category {missing[0]}: is not in {data}")
-    return tuple(fold for fold in folds if not categories or fold.name in categories)
-
-
 def main(
     protocol: Annotated[str, typer.Option("--set", help="Name of the published set.")],
     data: Annotated[Path, typer.Option(help="Your copy of it.")],
@@ -130,7 +122,9 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     console = Console(soft_wrap=True)
     try:
-        for fold in _protocol(protocol, data, category or []):
+        if protocol not in PROTOCOLS:
+            raise DataError(f"set {protocol!r}: expected one of {', '.join(PROTOCOLS)}")
+        for fold in chosen_folds(PROTOCOLS[protocol], data, category or ()):
             folder = out / (fold.name or protocol)
             choice = choose(fold, folder, most_bad)
             write_atomically(folder / "scores.json", _as_json(choice))

@@ -62,7 +62,7 @@ def plan(
     loaded = [(Path(name).stem, _recipe(name, seeds)) for name in chosen]
     (out / "recipes").mkdir(parents=True, exist_ok=True)
     cells: list[FoldRun] = []
-    for fold in _chosen(protocol, data, categories):
+    for fold in chosen_folds(protocol, data, categories):
         for name, recipe in loaded:
             learns_from = _supervision(protocol, recipe, supervision)
             for count, seed in product(marked or (None,), seeds):
@@ -101,7 +101,8 @@ def _recipe(name: str, seeds: Sequence[int]) -> Recipe | None:
     return None
 
 
-def _chosen(protocol: Protocol, data: Path, categories: Sequence[str]) -> tuple[Fold, ...]:
+def chosen_folds(protocol: Protocol, data: Path, categories: Sequence[str]) -> tuple[Fold, ...]:
+    """Return the folds of these names, all of them if empty. Raises DataError."""
     folds = protocol.folds(data)
     there = sorted(fold.name for fold in folds)
     if missing := sorted(set(categories) - set(there)):

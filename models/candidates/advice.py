@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from models.candidates.ranking import ENOUGH_BAD, PREFERRED, SURE
+from models.candidates.ranking import CHANCE, ENOUGH_BAD, PREFERRED, SURE
 from models.candidates.record import CandidateComparison, MethodCandidate
 from models.evaluation.interval import counted, interval, parts_to_prove, percent
 from models.evaluation.tradeoff.point import OperatingPoint
 from models.runs.commands import make
 
 LIKELY = 0.8
-CHANCE = 0.5  # the AUROC of a method that guesses
 MOST_PASSED = 0.5  # share of the defects; above it, the method is of no use on a line
 FEW_PARTS = 10  # with fewer physical parts the pictures are too similar for a valid interval
 ESCAPES = 0.05  # the escape rate that a line wants to exclude

@@ -182,20 +182,22 @@ def _train(
 def _same_pictures(
     made: Preparation, finished: Mapping[DetectorKind, Run]
 ) -> Iterator[tuple[DetectorKind, DetectorNetwork]]:
-    """Yield the networks of finished candidates on the same pictures, on which others can build.
+    """Yield the networks of finished candidates on which this one builds.
 
-    They have the settings that this candidate's recipe states for their method.
+    They learned from the same pictures, with the settings that this recipe states for their method.
     """
     record = made.record
-    for name, run in finished.items():
+    for name in METHODS[record.recipe.method].builds_on:
+        if name not in finished:
+            continue
+        run, section = finished[name], name.replace("-", "_")
         other = run.record()
-        section = name.replace("-", "_")
-        if (
-            METHODS[name].shared
-            and (other.train, other.validation, other.alignment, other.recipe.seed)
-            == (record.train, record.validation, record.alignment, record.recipe.seed)
-            and getattr(other.recipe, section) == getattr(record.recipe, section)
-        ):
+        if (other.train, other.validation, other.alignment, other.recipe.seed) == (
+            record.train,
+            record.validation,
+            record.alignment,
+            record.recipe.seed,
+        ) and getattr(other.recipe, section) == getattr(record.recipe, section):
             network = run.load_detector()
             assert isinstance(network, DetectorNetwork)
             yield name, network

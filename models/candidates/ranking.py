@@ -30,6 +30,7 @@ from models.training.patches import Picture
 from models.training.progress import stage, track
 
 ENOUGH_BAD = 8  # physical parts; with fewer, synthetic defects count in the ranking as well
+CHANCE = 0.5  # the AUROC of a method that guesses
 SURE = 0.95  # share of resamples in which a candidate must be better
 MOST_NEEDED = 10_000  # defects; candidates that need more to differ are equally good
 # Recommended where synthetic defects rank and no other method is further ahead in AUROC than this:
@@ -212,7 +213,9 @@ def _is_preferred(figures: Mapping[DetectorKind, MethodCandidate], best: Detecto
     """Return true where PREFERRED works and the best candidate is not far ahead of it."""
     own = figures.get(PREFERRED)
     return (
-        own is not None and own.figure_low > 0.5 and figures[best].figure - own.figure <= FAR_AHEAD
+        own is not None
+        and own.figure_low > CHANCE
+        and figures[best].figure - own.figure <= FAR_AHEAD
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.bundle.kinds import DetectorKind
 from edge.bundle.manifest import Format
 from models.distillation.teacher import Guide
 from models.methods.file_detector import FileDetector
@@ -75,8 +76,8 @@ class Method:
     cannot. by_place: the method compares each place with the same place of other parts, so pictures
     with things in other places than on the line must not be trained on. by_name: `make train` uses
     it only where its recipe is named. It is a published method to measure others against, or
-    another method has been better on every set. distils: it can learn from a teacher. shared: the
-    training of another method can take its network.
+    another method has been better on every set. distils: it can learn from a teacher.
+    builds_on: methods whose trained networks its training takes, where they are given.
     """
 
     train: Callable[[TrainingTask], TrainedMethod]
@@ -88,7 +89,7 @@ class Method:
     by_place: bool = False
     by_name: bool = False
     distils: bool = False
-    shared: bool = False
+    builds_on: tuple[DetectorKind, ...] = ()
 
 
 def severity_unit(peaks: Sequence[float], share: float = GOOD_SHARE) -> float:

@@ -28,7 +28,7 @@ METHODS: dict[DetectorKind, Method] = {
     "reverse-distillation": reverse_distillation.METHOD,
     "simplenet": simplenet.METHOD,
     "supersimplenet": supersimplenet.METHOD,
-    "ensemble": ensemble.METHOD,
+    "ensemble": ensemble.METHOD,  # behind the method on which it builds
     "efficientad": efficientad.METHOD,
     "patchcore": patchcore.METHOD,
     "padim": padim.METHOD,

@@ -1,1 +1,1 @@
-"""The method `ensemble`: the largest severity of a student, a bank and the local contrast."""
+"""The method `ensemble`: the mean of a student, a bank and the local contrast."""

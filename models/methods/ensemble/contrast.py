@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edge.chain.threshold.detector import DARKEST_GREY, USUAL_GREY
 from models.networks.base import PIXEL_SCALE, PIXEL_ZERO_POINT
 
 WINDOW_PX = 31  # side of the surroundings
-USUAL_GREY = 128.0  # grey level of the surroundings to which contrasts are scaled
-DARKEST_GREY = 16.0  # darker surroundings would turn camera noise into large contrasts
 CELL_PX = 8
 # Of blue, green and red in a grey level, as OpenCV converts colours.
 GREY_SHARES = (0.114, 0.587, 0.299)

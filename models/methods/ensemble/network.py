@@ -66,8 +66,8 @@ class EnsembleDetector(SizedBuffers):
     def mean(self, x: Tensor) -> Tensor:
         """Return the mean of the three members, scaled: N×1×(H/8)×(W/8)."""
         scaled = functional.relu(self.scales(self.values(x)))
-        contrast = scaled[:, 2:].amax(1, keepdim=True)
-        return (scaled[:, :1] + scaled[:, 1:2] + contrast) / 3.0
+        student, bank, darker, brighter = torch.split(scaled, 1, 1)
+        return (student + bank + torch.maximum(darker, brighter)) / 3.0
 
     def raw(self, x: Tensor) -> Tensor:
         return self.mean(x) * self.gain

@@ -16,6 +16,7 @@ from models.methods.cell_features import planes
 from models.methods.ensemble.network import VALUES, EnsembleDetector
 from models.methods.frozen_backbone import require_good
 from models.methods.patchcore import training as patchcore
+from models.methods.patchcore.network import STRIDES_PX
 from models.methods.reverse_distillation import training as reverse_distillation
 from models.methods.reverse_distillation.network import ReverseDistillationDetector
 from models.training.patches import Picture
@@ -24,7 +25,6 @@ from models.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
-CELL_PX = 16  # of the bank
 BANK = VALUES.index("bank")  # the contrasts are behind it
 REACH = 0.98  # quantile of the peaks of good parts that is one unit above the median
 LEAST_REACH = 0.02  # least unit, as a share of the median peak
@@ -42,7 +42,8 @@ def train(task: TrainingTask) -> TrainedMethod:
     student = TrainedMethod(known) if known is not None else reverse_distillation.train(task)
     assert isinstance(student.detector, ReverseDistillationDetector)
     network = EnsembleDetector(task.channels, copy.deepcopy(student.detector)).eval()
-    network.remember(patchcore.choose_vectors(_with_coarse_bank(task)))
+    bank = _with_coarse_bank(task)
+    network.remember(patchcore.choose_vectors(bank, network.student.backbone))
     _settle(network, task)
     return TrainedMethod(network, student.loss)
 
@@ -53,10 +54,9 @@ def build(recipe: Recipe, channels: int) -> EnsembleDetector:
 
 
 def _with_coarse_bank(task: TrainingTask) -> TrainingTask:
-    """Return the task with the student's backbone and cells of 16 px for the bank."""
+    """Return the task with the cells of the bank, whatever the recipe states for `patchcore`."""
     recipe = task.recipe
-    changed = {"cell_px": CELL_PX, "backbone": recipe.reverse_distillation.backbone}
-    options = recipe.patchcore.model_copy(update=changed)
+    options = recipe.patchcore.model_copy(update={"cell_px": STRIDES_PX[-1]})
     return replace(task, recipe=recipe.model_copy(update={"patchcore": options}))
 
 
@@ -91,4 +91,6 @@ def _peaks(
     return peaks
 
 
-METHOD = Method(train=train, build=build, good_only=True, formats=("onnx",))
+METHOD = Method(
+    train=train, build=build, good_only=True, formats=("onnx",), builds_on=("reverse-distillation",)
+)

@@ -18,6 +18,7 @@ from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.patchcore.coreset import greedy_coreset, project
 from models.methods.patchcore.network import PatchCoreDetector
 from models.methods.recipe import PatchCoreRecipe
+from models.networks.efficientnet import EfficientNetLite
 from models.training.patches import Picture
 from models.training.progress import stage, track
 from models.training.recipe import Recipe
@@ -33,30 +34,35 @@ def train(task: TrainingTask) -> TrainedMethod:
 
     Raises DataError without the weights of ImageNet, or without a good part.
     """
-    network, vectors = _prepared(task)
-    network.remember(vectors, task.recipe.patchcore.neighbours)
+    require_good(task.good)
+    network = task.device.place(build(task.recipe, task.channels).eval())
+    freeze_backbone(network, task.good)
+    network.remember(_choose(network, task), task.recipe.patchcore.neighbours)
     _settle(network, task)
     return TrainedMethod(network)
 
 
-def choose_vectors(task: TrainingTask) -> Tensor:
-    """Return the vectors of the bank alone, N×features. Blocks and raises as ``train`` does."""
-    return _prepared(task)[1]
+def choose_vectors(task: TrainingTask, backbone: EfficientNetLite) -> Tensor:
+    """Return the vectors of a bank, N×features, for a frozen backbone of another network.
+
+    The backbone is on the processor, before and after. Blocks for minutes.
+    """
+    network = build(task.recipe, task.channels).eval()
+    network.backbone = backbone
+    return _choose(task.device.place(network), task)
 
 
-def _prepared(task: TrainingTask) -> tuple[PatchCoreDetector, Tensor]:
-    """Return a network with a frozen backbone, on the processor, and the vectors of its bank."""
+def _choose(network: PatchCoreDetector, task: TrainingTask) -> Tensor:
+    """Return the vectors for a network with a frozen backbone, and place it on the processor."""
     options, seed = task.recipe.patchcore, task.recipe.seed
-    require_good(task.good)
-    network = task.device.place(build(task.recipe, task.channels).eval())
-    freeze_backbone(network, task.good)
     features, total = _collect(network, task.good, options.cells, seed)
     size = bank_size(options, total, len(features))
     with stage(f"choosing {size} of {len(features)} cells for the bank"):
         points = task.device.place(project(features, options.projected, seed))
         chosen = greedy_coreset(points, size, seed)
     log.info("patchcore cells=%s kept=%s bank=%s", total, len(features), len(chosen))
-    return network.cpu(), features[chosen]
+    network.cpu()
+    return features[chosen]
 
 
 def build(recipe: Recipe, channels: int) -> PatchCoreDetector:

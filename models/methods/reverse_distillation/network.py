@@ -100,7 +100,8 @@ class ReverseDistillationDetector(DetectorNetwork):
 
     def raw_of(self, outputs: list[Tensor]) -> Tensor:
         """Return ``raw`` from the outputs of the backbone."""
-        return self.head(self._units_of(outputs))  # type: ignore[no-any-return]
+        severity: Tensor = self.head(self._units_of(outputs))
+        return severity
 
     def units_of(self, x: Tensor) -> Tensor:
         """Return the mean deviations and the critic's units, before the head: N×(2+units)×h×w."""

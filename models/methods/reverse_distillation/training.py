@@ -159,4 +159,4 @@ def _scores(
     return np.asarray((outputs @ hidden.flatten(1)).double().numpy(), np.float64)
 
 
-METHOD = Method(train=train, build=build, good_only=True, shared=True)
+METHOD = Method(train=train, build=build, good_only=True)

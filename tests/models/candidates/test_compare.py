@@ -110,8 +110,8 @@ def test_a_method_builds_on_a_finished_candidate(
         taken.append(task)
         return plain.train(task)
 
-    shared, builds = replace(plain, shared=True), replace(plain, train=train)
-    methods = {"memory-bank": method(), "padim": shared, "ensemble": builds}
+    builds = replace(plain, train=train, builds_on=("padim",))
+    methods = {"memory-bank": method(), "padim": plain, "ensemble": builds}
     register(monkeypatch, tmp_path / "recipes", methods)
     command(write_sorted(tmp_path / "data", 40, 0), tmp_path / "run")
     assert [list(task.trained) for task in taken] == [["padim"]]

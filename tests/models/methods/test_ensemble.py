@@ -16,11 +16,12 @@ pytest.importorskip(
 
 import torch
 
+from edge.chain.threshold.detector import USUAL_GREY
 from models.data.dataset import DataError, as_channels
 from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.cell_features import planes
-from models.methods.ensemble.contrast import CELL_PX, USUAL_GREY, WINDOW_PX, LocalContrast
+from models.methods.ensemble.contrast import CELL_PX, WINDOW_PX, LocalContrast
 from models.methods.ensemble.network import VALUES, EnsembleDetector
 from models.methods.patchcore.network import PatchCoreDetector
 from models.methods.registry import METHODS
