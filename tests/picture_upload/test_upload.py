@@ -27,6 +27,7 @@ from edge.uplink.tls import tls_context
 from tests.picture_upload.conftest import JOURNAL, Receiving, station, store
 from tests.provision.conftest import Plant
 from tests.support.brokers import free_port, wait_for
+from tests.watchdog.manager import RecordingNotifier
 
 Start = Callable[..., Receiving]
 
@@ -361,13 +362,15 @@ def test_what_is_missing_in_the_configuration_is_one_line(plant: Plant, tmp_path
 
 def test_two_uploads_of_one_station_exclude_each_other(plant: Plant, tmp_path: Path) -> None:
     config = station(plant, "press-3", tmp_path / "state", free_port())
-    stop = threading.Event()
-    thread = threading.Thread(target=run_upload, args=(config, stop))
+    first, stop, ended = RecordingNotifier(), threading.Event(), threading.Event()
+    ended.set()
+    thread = threading.Thread(target=run_upload, args=(config, stop, first))
     thread.start()
-    wait_for(lambda: config.paths.upload.with_suffix(".lock").exists(), "the lock")
     try:
+        # The file of the lock is there before the lock is taken.
+        wait_for(lambda: first.heard, "the first upload")
         with pytest.raises(OutfeedError, match="another upload runs"):
-            run_upload(config, threading.Event())
+            run_upload(config, ended)
     finally:
         stop.set()
         thread.join(10)

@@ -17,6 +17,7 @@ from edge.updater.run import Updater, run_updater
 from edge.updates.desired import DesiredBundle
 from edge.updates.files import Fetch, read_progress, write_fetch
 from tests.support.bundle_server import BundleServer
+from tests.watchdog.manager import RecordingNotifier
 
 Station = Callable[..., StationConfig]
 DATA = bytes(range(256)) * 1200
@@ -221,13 +222,15 @@ def test_a_station_without_a_server_has_nothing_to_load(station: Station) -> Non
 
 def test_a_second_updater_is_refused(station: Station) -> None:
     config = station()
-    stop = threading.Event()
-    thread = threading.Thread(target=run_updater, args=(config, stop))
+    first, stop, ended = RecordingNotifier(), threading.Event(), threading.Event()
+    ended.set()
+    thread = threading.Thread(target=run_updater, args=(config, stop, first))
     thread.start()
     try:
-        _wait((config.paths.updater / ".updater.lock").exists)
+        # The file of the lock is there before the lock is taken.
+        _wait(lambda: first.heard)
         with pytest.raises(OutfeedError, match="another updater"):
-            run_updater(config, stop)
+            run_updater(config, ended)
     finally:
         stop.set()
         thread.join(10)
