@@ -205,8 +205,8 @@ def test_a_known_bad_part_that_passed(tmp_path: Path) -> None:
         ("part 1", True, "", 1, 1),
         (2, P, "scripted"),
         ("outfeed.mark/1",),
-        ("part 2", False, "passed", 2, 2),
-        (3, U, "self-test failed, part 2: passed"),
+        ("part 2", False, "a known defective part passed", 2, 2),
+        (3, U, "self-test failed, part 2: a known defective part passed"),
     ]
     assert summary.monitor == {"self-tests": 2, "self-tests failed": 1}
 

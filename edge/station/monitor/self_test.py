@@ -136,7 +136,7 @@ class SelfTestSchedule:
             reason = "its verdict is not remembered" if decision is None else "it has no verdict"
             _log.warning("self_test_part_ignored part=%s: %s", part_id, reason)
             return
-        fault = None if decision is Decision.REJECT else "passed"
+        fault = None if decision is Decision.REJECT else "a known defective part passed"
         self._record(f"part {part_id}", fault, min(self._since, part_id), part_id)
 
     def _run(self, last_part: int) -> None:

@@ -104,7 +104,8 @@ def failed_functions(observer: Observer, before: Function) -> list[str]:
         failed.append("the journal has no event of this start")
     tests = [event for event in events if event.get("type") == "outfeed.self-test/1"]
     if tests and not tests[0].get("reproduced"):
-        failed.append(f"the self-test failed: {tests[0].get('reason')}")
+        newest = tests[0]
+        failed.append(f"the self-test failed, {newest.get('subject')}: {newest.get('reason')}")
     if before.broker:
         uplink = observer.unit(UPLINK)
         if not (uplink.active and uplink.status.startswith("connected")):

@@ -49,11 +49,16 @@ def test_a_system_that_works_is_accepted_after_the_steady_time(tmp_path: Path):
         (
             Unit(
                 journal=[
-                    {"type": "outfeed.self-test/1", "reproduced": False, "reason": "severity 3"},
+                    {
+                        "type": "outfeed.self-test/1",
+                        "subject": "part 7",
+                        "reproduced": False,
+                        "reason": "a known defective part passed",
+                    },
                     START,
                 ]
             ),
-            "the self-test failed: severity 3",
+            "the self-test failed, part 7: a known defective part passed",
         ),
         (
             Unit(uplink=SystemdUnit(True, 8, 0, "waits 4 s for b:8883")),
