@@ -36,6 +36,7 @@ from models.evaluation.metrics import auroc
 from models.evaluation.promise import MAX_FALSE_REJECTS
 from models.runs.run import Run, open_data
 from models.training import auto
+from models.training.allocator import keep_freed_memory
 from models.training.patches import load_pictures
 from models.training.recipe import SplitRecipe
 
@@ -120,6 +121,7 @@ def main(
     most_bad: Annotated[int, typer.Option(help="Most defective pictures.", min=1)] = 400,
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    keep_freed_memory()
     console = Console(soft_wrap=True)
     try:
         if protocol not in PROTOCOLS:

@@ -32,6 +32,7 @@ from export.parity import ParityLimits
 from models.evaluation.tradeoff import parse_share
 from models.runs.commands import outfeed
 from models.runs.run import Run
+from models.training.allocator import keep_freed_memory
 from models.training.interrupts import as_keyboard
 from models.training.progress import announced
 from models.training.tables import print_line, print_metrics
@@ -150,6 +151,7 @@ def main(
             guidance=None if guidance is None else read_guidance_file(guidance),
         )
         passphrase = passphrase_of(key, passphrase_file) if key else None
+        keep_freed_memory()
         torch.set_num_threads(1)  # chains run side by side, each on one core (export/chains.py)
         with announced(), as_keyboard():
             done = run_job(ExportJob(run, out, key, passphrase, options))

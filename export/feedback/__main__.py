@@ -31,6 +31,7 @@ from models.feedback import ROUTES, Limits, Route
 from models.report.exported import read_export
 from models.runs.commands import make
 from models.runs.run import Run
+from models.training.allocator import keep_freed_memory
 from models.training.device import AUTO, TrainingDevice, choose_device, usable_cores
 from models.training.interrupts import as_keyboard
 from models.training.progress import announced
@@ -118,6 +119,7 @@ def main(
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(threads or usable_cores())
+    keep_freed_memory()
     target: Path | None = None
     try:
         options = LearnOptions(

@@ -20,6 +20,7 @@ from models.evaluation.tradeoff import parse_share
 from models.ladder.budget import THIS, TimeBudget
 from models.runs.run import Run
 from models.training import auto
+from models.training.allocator import keep_freed_memory
 from models.training.device import AUTO, TrainingDevice, choose_device, usable_cores
 from models.training.guidance import Wishes
 from models.training.interrupts import Interrupted, as_keyboard
@@ -120,6 +121,7 @@ def main(
             _log_to(out / "train.log")
             # torch's default uses one thread for two hyper-threads, so half of the cores are idle.
             torch.set_num_threads(threads or usable_cores())
+            keep_freed_memory()
             with announced(), tracked(_tracker(track), out) as tracker:
                 done = run_job(job)
                 if tracker is not None:

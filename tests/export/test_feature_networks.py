@@ -62,7 +62,7 @@ def _pictures(first: int, count: int, *, defective: bool) -> tuple[Picture, ...]
 
 
 # Of 12; good parts reach 4. Lite2 has more layers, each of which is rounded.
-MEAN_ERROR = {"lite0": 0.2, "lite2": 0.25}
+MEAN_ERROR = {"lite0": 0.1, "lite2": 0.15}
 FLAWED = _pictures(100, 8, defective=True)
 
 
@@ -120,7 +120,7 @@ def test_int8_keeps_to_float(network: DetectorNetwork, exported: onnx.ModelProto
     assert overflows(model) == ()
     assert isinstance(network.backbone, EfficientNetLite)
     assert np.mean(errors) < MEAN_ERROR[network.backbone.variant]
-    assert np.quantile(errors, 0.99) < 1.0
+    assert np.quantile(errors, 0.99) < 0.5
     assert max(severity_map(network, some.pixels).max() for some in FLAWED) > 6.0
 
 

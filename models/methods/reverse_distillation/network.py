@@ -68,11 +68,9 @@ class ReverseDistillationDetector(DetectorNetwork):
             for stage in (*FINE, *COARSE)
         )
         self.smooth = nn.ModuleList(_mean(4 * features) for features in self.widths)
-        # Two mean deviations, then the units of the critic.
-        self.hidden = nn.ModuleList(
-            nn.Conv2d(4 * features, 2 + units, 1, bias=i == 0)
-            for i, features in enumerate(self.widths)
-        )
+        # Two mean deviations, then the units of the critic. In one layer with its ReLU6: a sum per
+        # stride would need a wide range, in which int8 has no steps for the mean deviations.
+        self.hidden = nn.Conv2d(self.features, 2 + units, 1)
         self.head = nn.Conv2d(2 + units, 1, 1)
 
     @property
@@ -109,8 +107,7 @@ class ReverseDistillationDetector(DetectorNetwork):
 
     def cell_features(self, x: Tensor) -> Tensor:
         """Return what the critic sees of each cell of one picture: (rows·cols)×features."""
-        fine, coarse = self._maps(self.backbone(x))
-        return torch.cat([fine, _enlarge(coarse)], 1)[0].flatten(1).T
+        return self._maps(self.backbone(x))[0].flatten(1).T
 
     def load_imagenet(self) -> None:
         self.backbone.load_imagenet()
@@ -124,18 +121,10 @@ class ReverseDistillationDetector(DetectorNetwork):
     @torch.no_grad()
     def set_hidden(self, weight: Tensor, bias: Tensor) -> None:
         """Set the critic's units: weight units×features and bias units, on ``cell_features``."""
-        columns = weight.split_with_sizes([4 * features for features in self.widths], 1)
-        means = self.mean_deviations()
-        for i, part in enumerate(columns):
-            hidden = self.hidden[i]
-            assert isinstance(hidden, nn.Conv2d)
-            rows = torch.zeros(2 + self.units, 4 * self.widths[i])
-            rows[i] = means[i] * (TOP / FARTHEST)
-            rows[2:] = part
-            hidden.weight.copy_(rows[:, :, None, None])
-        first = self.hidden[0].bias
-        assert isinstance(first, Tensor)
-        first.copy_(torch.cat([torch.zeros(2), bias]))
+        means = torch.block_diag(*self.mean_deviations()) * (TOP / FARTHEST)
+        self.hidden.weight.copy_(torch.cat([means, weight])[:, :, None, None])
+        assert self.hidden.bias is not None
+        self.hidden.bias.copy_(torch.cat([torch.zeros(2), bias]))
 
     @torch.no_grad()
     def weigh(self, weights: Tensor, bias: float) -> None:
@@ -160,12 +149,10 @@ class ReverseDistillationDetector(DetectorNetwork):
         return torch.cat(marks)
 
     def _units_of(self, outputs: list[Tensor]) -> Tensor:
-        pairs = zip(self.hidden, self._maps(outputs), strict=True)
-        fine, coarse = (hidden(each) for hidden, each in pairs)
-        return functional.relu6(fine + _enlarge(coarse))
+        return functional.relu6(self.hidden(self._maps(outputs)))
 
-    def _maps(self, outputs: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the smoothed features for the critic at strides 8 and 16."""
+    def _maps(self, outputs: list[Tensor]) -> Tensor:
+        """Return the smoothed features for the critic: N×features×h×w at stride 8."""
         coarse, fine = self._student(outputs[DEEP])
         parts = [
             each(state, outputs[stage])
@@ -173,7 +160,11 @@ class ReverseDistillationDetector(DetectorNetwork):
                 self.comparisons, (fine, fine, coarse, coarse), (*FINE, *COARSE), strict=True
             )
         ]
-        return self.smooth[0](torch.cat(parts[:2], 1)), self.smooth[1](torch.cat(parts[2:], 1))
+        at_fine, at_coarse = (
+            smooth(torch.cat(pair, 1))
+            for smooth, pair in zip(self.smooth, (parts[:2], parts[2:]), strict=True)
+        )
+        return torch.cat([at_fine, _enlarge(at_coarse)], 1)
 
     def _student(self, deep: Tensor) -> tuple[Tensor, Tensor]:
         coarse = self.coarse(_enlarge(self.enter(deep)))

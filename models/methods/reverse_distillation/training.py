@@ -17,6 +17,7 @@ from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import Placement, collect_cells, planes, require_defects
 from models.methods.frozen_backbone import freeze_backbone, require_good
+from models.methods.int8_activations import int8_activations
 from models.methods.memory_bank.critic import train_critic
 from models.methods.reverse_distillation.features import FLAT, TeacherViews
 from models.methods.reverse_distillation.network import ReverseDistillationDetector
@@ -50,11 +51,12 @@ def train(task: TrainingTask) -> TrainedMethod:
     torch.manual_seed(seed)
     network = task.device.place(build(task.recipe, task.channels).eval())
     freeze_backbone(network, task.good)
-    views = TeacherViews(network, task.good, options, seed)
-    network.standardise(views.means, views.deviations)
-    log.info("reverse-distillation good pictures=%s views=%s", len(task.good), len(views))
-    loss = StudentFit(network, views, task).run()
-    critics = _add_critics(network, task)
+    with int8_activations(network.backbone):
+        views = TeacherViews(network, task.good, options, seed)
+        network.standardise(views.means, views.deviations)
+        log.info("reverse-distillation good pictures=%s views=%s", len(task.good), len(views))
+        loss = StudentFit(network, views, task).run()
+        critics = _add_critics(network, task)
     network.cpu()
     _settle(network, critics, task)
     return TrainedMethod(network, loss)
