@@ -121,8 +121,11 @@ class ReverseDistillationDetector(DetectorNetwork):
     @torch.no_grad()
     def set_hidden(self, weight: Tensor, bias: Tensor) -> None:
         """Set the critic's units: weight units×features and bias units, on ``cell_features``."""
-        means = torch.block_diag(*self.mean_deviations()) * (TOP / FARTHEST)
-        self.hidden.weight.copy_(torch.cat([means, weight])[:, :, None, None])
+        fine, coarse = self.mean_deviations()
+        means = torch.zeros(2, self.features)
+        means[0, : len(fine)], means[1, len(fine) :] = fine, coarse
+        rows = torch.cat([means * (TOP / FARTHEST), weight])
+        self.hidden.weight.copy_(rows[:, :, None, None])
         assert self.hidden.bias is not None
         self.hidden.bias.copy_(torch.cat([torch.zeros(2), bias]))
 
