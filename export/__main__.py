@@ -29,6 +29,7 @@ from export.kept_steps import FOLDER
 from export.options import ExportOptions, WithFloat
 from export.page import latency_words
 from export.parity import ParityLimits
+from models.evaluation.interval import percent
 from models.evaluation.tradeoff import parse_share
 from models.runs.commands import outfeed
 from models.runs.run import Run
@@ -202,9 +203,15 @@ def _print_result(console: Console, done: FinishedExport, options: ExportOptions
     print_line(console, latency_words(done.record))
     if done.record.budget is not None:
         print_line(console, budget_words(done.record.budget))
-    if exported.point is not None and options.max_false_rejects is not None:
+    if exported.point is not None and exported.limit is not None:
+        if options.max_false_rejects is None:
+            print_line(
+                console,
+                f"Attention: at the T of the run the packed chain rejects more than "
+                f"{percent(exported.limit)} of the good parts; the bundle has another",
+            )
         print_line(console, str(exported.point))
-        print_line(console, str(exported.point.assurance(options.max_false_rejects)))
+        print_line(console, str(exported.point.assurance(exported.limit)))
     packed = ", ".join(build.name for build in exported.bundle.manifest.builds)
     for failure in exported.failures:
         warning = escape(f"Not packed: {failure}. Packed: {packed}")

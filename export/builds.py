@@ -88,7 +88,8 @@ class Workshop:
         self._parts = spread(source.train, search_parts, seed=1)
         chosen, load = spread(source.train, calibration_frames), source.load_pair
         log.info("calibrate frames=%s search parts=%s", len(chosen), len(self._parts))
-        self._crops = FrameCrops(chosen, source.load_detector_pair, source.size)
+        self._crops = FrameCrops(chosen, source.load_detector_pair, source.crop_size)
+        self._frame_crops = FrameCrops(chosen, source.load_detector_pair, source.size)
         self._float = export_float(source.detector, source.channels)
         raw = LOGIT_RANGE if source.detector.logistic else Range(0.0, SEVERITY_MAX)
         self._detector = Quantiser(self._float, self._crops, raw, steps)
@@ -145,7 +146,7 @@ class Workshop:
                 source.channels,
                 height,
                 width,
-                calibration=self._crops,
+                calibration=self._frame_crops,
                 percentile=PERCENTILE if calibration == "percentile" else None,
                 keep_float=paths,
             )
@@ -220,7 +221,7 @@ class Workshop:
     def _maps(
         self, model: onnx.ModelProto, frames: Sequence[Pixels]
     ) -> Iterator[npt.NDArray[np.float32]]:
-        height, width = self._source.size
+        height, width = self._source.crop_size
         engine = OrtEngine(
             _bytes(station_graph(model, self._tail)),
             batch=1,

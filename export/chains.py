@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from edge.bundle import BuildManifest, Bundle, Manifest, pack, parse_bundle
 from edge.bundle.manifest import Format
+from edge.chain import load
 from edge.chain.align import AlignedDetector
 from edge.chain.classify import BlockVote, Classifier, SingleKindClassifier
 from edge.chain.detect import Detector, RegressionDetector
@@ -79,8 +81,8 @@ def torch_chain(
 ) -> Inspector:
     """Return the chain of a manifest on torch in float.
 
-    flexible: true cuts, tiles and reflects frames as a build with a free input size does; false as
-    a build with a static size. A network of one size has only the latter.
+    flexible: true takes every frame in one run, as training does; false cuts and reflects it as a
+    build with a static size does. A network of one size has only the latter.
     """
     spec = manifest.detector
 
@@ -90,7 +92,8 @@ def torch_chain(
     else:
         engine = partial(TorchFrames, detector, spec.channels)
         shaped = engine if flexible and detector.fixed_px is None else None
-        detect = RegressionDetector(engine(spec.height, spec.width), spec, scale=1.0, shaped=shaped)
+        static = engine(spec.height, spec.width)
+        detect = RegressionDetector(static, spec, scale=1.0, shaped=shaped, run_px=sys.maxsize)
     if spec.alignment is not None:
         detect = AlignedDetector(detect, spec.alignment, spec.channels, part_score=spec.part_score)
     classify: Classifier = SingleKindClassifier(manifest.kinds)
@@ -110,9 +113,19 @@ def build_chain(manifest: Manifest, build: Build) -> Inspector:
 
     Raises BundleError.
     """
+    bundle, engine = _alone(manifest, build), engine_of(build.manifest)
+    return build_inspector(bundle, now_ns=time.perf_counter_ns, engine=engine)
+
+
+def build_steps(manifest: Manifest, build: Build) -> tuple[Detector, Classifier]:
+    """Return detector and classifier of a manifest on one build. Raises BundleError."""
+    return load.build_steps(_alone(manifest, build), engine_of(build.manifest))
+
+
+def _alone(manifest: Manifest, build: Build) -> Bundle:
+    """Return a bundle in memory that has this build alone, and no golden frame."""
     one = manifest.model_copy(update={"builds": (build.manifest,), "golden": ()})
-    bundle: Bundle = parse_bundle(pack(one, build.files))
-    return build_inspector(bundle, now_ns=time.perf_counter_ns, engine=engine_of(build.manifest))
+    return parse_bundle(pack(one, build.files))
 
 
 def engine_of(build: BuildManifest) -> EngineChoice:

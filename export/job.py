@@ -67,7 +67,7 @@ def run_job(job: ExportJob) -> FinishedExport:
     data = exported.data if signer is None else sign_bundle(exported.data, signer)
     write_bundle(path, data)
     file = Path(os.path.relpath(path.resolve(), run.folder.resolve())).as_posix()
-    record = record_of(exported, file, job.options.max_false_rejects)
+    record = record_of(exported, file)
     budget = run.record().budget
     if budget is not None:
         with stage("timing the bundle against the budget"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.bundle import Bundle, Manifest
+from edge.bundle import Bundle, ChainManifest, Manifest
 from edge.bundle.manifest import Format
 from edge.chain.inspector import Inspector
 from edge.engines.engine import Engine
@@ -22,23 +22,19 @@ from export.estimate import CERTIFYING, CHOOSING, ONNX, TFLITE, TRACING, phases_
 from export.golden import Golden, choose_golden
 from export.kept_steps import NOTHING_KEPT, KeptSteps, steps_of
 from export.latency import Latency, measure
-from export.operating_point import choose_point, stricter_part_threshold
+from export.operating_point import (
+    BuildLimitError,
+    at_point,
+    broken_limit,
+    choose_point,
+    float_points,
+)
 from export.options import ExportOptions
 from export.proven import pack_proven
 from export.quantisation.search import Tried
 from export.reference import reference_file
 from export.source import ExportSource, open_source
-from models.evaluation.interval import counted, percent
-from models.evaluation.tradeoff import (
-    OperatingPoint,
-    choose,
-    points_of,
-    require_good_in,
-    severity_points,
-    sweep_run,
-    sweep_severities,
-)
-from models.methods.registry import decides_by_t
+from models.evaluation.tradeoff import OperatingPoint, choose, require_good_in
 from models.report.limits import unknowns
 from models.runs.run import Run
 from models.training.forecast import forecast, phase
@@ -58,7 +54,9 @@ class Exported:
             on.
         tried: the ways to quantise that were tried.
         latency: the time of the detector in ONNX Runtime on one core of this machine.
-        point: the chosen operating point; None where the threshold of the run is used.
+        point: the operating point that was chosen for the builds; None where it is that of the run.
+        limit: of false rejects, 0 to 1, within which it was chosen; None where it is that of the
+            run.
         failures: the builds that were requested and are not packed.
         unknown: sentences on facts that the validation pictures cannot show.
     """
@@ -69,6 +67,7 @@ class Exported:
     tried: tuple[Tried, ...]
     latency: tuple[Latency, ...]
     point: OperatingPoint | None
+    limit: float | None = None
     failures: tuple[BuildFailure, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -101,21 +100,10 @@ def build_bundle(run: Run, options: ExportOptions, *, keep_steps: bool = False) 
     points: Sequence[OperatingPoint] = ()
     if options.max_false_rejects is not None:
         # Ways to quantise are compared at this point. The packed chain may need another one.
-        by_t = decides_by_t(run.record().recipe)
-        swept = sweep_run if by_t else sweep_severities
-        outcomes = swept(run, source.held_back)
-        part_threshold = source.draft.chain.part_threshold
-        if part_threshold is not None:
-            some = next(iter(outcomes.values()))
-            part_threshold = stricter_part_threshold(
-                some, part_threshold, options.max_false_rejects
-            )
-            outcomes = swept(run, source.held_back, part_threshold)
-            source = replace(source, draft=_with_chain(source.draft, part_threshold=part_threshold))
-        own = run.result().threshold
-        points = points_of(outcomes) if by_t else severity_points(outcomes, own)
-        first = choose(points, options.max_false_rejects)
-        source = replace(source, draft=_at(source.draft, first))
+        source, points = float_points(source, options.max_false_rejects)
+        source = replace(
+            source, draft=at_point(source.draft, choose(points, options.max_false_rejects))
+        )
     steps = _steps(source, options) if keep_steps else NOTHING_KEPT
     with forecast(phases_of(source, options)):
         builds = _make_builds(source, options, steps)
@@ -150,12 +138,13 @@ def _choose_and_pack(
     """
     failures = list(build_set.failures)
     builds = build_set.builds or [build_set.in_float]
+    compared: dict[ChainManifest, Certified] = {}
     known: Certified | None = None
     while True:
         try:
             with phase(CERTIFYING):
                 certified_builds = _certify(
-                    source, [build_set.in_float, *builds], points, options, steps, known
+                    source, [build_set.in_float, *builds], points, options, steps, compared
                 )
             with phase(CHOOSING):
                 golden = _golden(source, certified_builds)
@@ -191,6 +180,7 @@ def _choose_and_pack(
         build_set.tried,
         build_set.latency,
         certified_builds.point,
+        certified_builds.limit,
         tuple(failures),
         unknowns(samples, [kind.name for kind in certified_builds.manifest.kinds]),
     )
@@ -213,6 +203,7 @@ class _Certified:
 
     manifest: Manifest
     certified: Certified
+    limit: float | None
     point: OperatingPoint | None
     chains: dict[str, Inspector]
 
@@ -223,67 +214,49 @@ def _certify(
     points: Sequence[OperatingPoint],
     options: ExportOptions,
     steps: KeptSteps,
-    known: Certified | None,
+    compared: dict[ChainManifest, Certified],
 ) -> _Certified:
     """Choose T and compare the builds with torch at this T.
 
-    every: the build in float, then those to pack. known: an earlier comparison that includes them.
-    It is still valid where T is the run's. Raises BuildFailuresError with the builds that exceed a
-    limit.
+    T is that of the run where every build keeps its limit of false rejects there. every: the build
+    in float, then those to pack. compared: earlier comparisons that include all of them, by chain.
+    Raises BuildFailuresError with the builds that exceed a limit.
     """
     builds = every[1:]
-    manifest = source.draft.model_copy(update={"builds": tuple(b.manifest for b in builds)})
+    names = {build.name for build in builds}
+    draft = source.draft.model_copy(update={"builds": tuple(b.manifest for b in builds)})
+
+    def compare(manifest: Manifest) -> Certified:
+        if manifest.chain not in compared:
+            files = [data for build in every for data in build.files.values()]
+            compared[manifest.chain] = steps.of(
+                "certificate",
+                (_unnamed(manifest), options.limits, *files),
+                CERTIFIED,
+                lambda: certify(source, manifest, every, options.limits),
+            )
+        return compared[manifest.chain]
+
+    manifest, limit = draft, options.max_false_rejects
+    if limit is None:
+        limit = broken_limit(source, (compare(draft).metrics[name] for name in names))
+        if limit is not None:
+            source, points = float_points(source, limit)
     point: OperatingPoint | None = None
-    limit = options.max_false_rejects
     if limit is not None:
         try:
-            point = choose_point(
-                points,
-                source.held_back,
-                tuple(kind.name for kind in manifest.kinds),
-                limit,
-                lambda point: build_chain(_at(manifest, point), builds[0]),
-            )
-        except ParityError as error:
+            point, manifest = choose_point(points, source.held_back, draft, builds, limit)
+        except BuildLimitError as error:
             remedy = "To pack it: a larger --max-false-rejects, or --precision float32"
-            raise BuildFailuresError(
-                [BuildFailure(builds[0].name, f"{builds[0].name}: {error}", remedy)]
-            ) from error
-        manifest = _at(manifest, point)
-    certified = known
-    if certified is None or limit is not None:
-        files = [data for build in every for data in build.files.values()]
-        certified = steps.of(
-            "certificate",
-            (_unnamed(manifest), options.limits, *files),
-            CERTIFIED,
-            lambda: certify(source, manifest, every, options.limits),
-        )
-    names = {build.name for build in builds}
+            failure = BuildFailure(error.build, str(error), remedy)
+            raise BuildFailuresError([failure]) from error
+    certified = compare(manifest)
     failures = [each for each in certified.failures if each.build in names]
-    failures += _too_strict(certified, names - {each.build for each in failures}, limit)
     if failures:
         raise BuildFailuresError(failures, certified)
     return _Certified(
-        manifest, certified, point, {b.name: build_chain(manifest, b) for b in builds}
+        manifest, certified, limit, point, {b.name: build_chain(manifest, b) for b in builds}
     )
-
-
-def _too_strict(
-    certified: Certified, names: Iterable[str], limit: float | None
-) -> Iterator[BuildFailure]:
-    """Yield the builds that reject more good parts than the limit allows; none without a limit."""
-    for name in sorted(names):
-        metrics = certified.metrics[name]
-        rate = metrics.false_reject_rate
-        if limit is not None and rate > limit:
-            good = metrics.parts - metrics.defective
-            yield BuildFailure(
-                name,
-                f"{name} rejects {counted(metrics.false_rejects, good)} of the good parts; "
-                f"{percent(limit)} are allowed",
-                "To pack it: a larger --max-false-rejects",
-            )
 
 
 def _golden(source: ExportSource, certified_builds: _Certified) -> Golden:
@@ -382,15 +355,6 @@ def _engine(source: ExportSource, build: Build) -> Engine:
     height, width = source.size
     data = build.files[build.manifest.detector.file]
     return OrtEngine(data, batch=1, height=height, width=width, channels=source.channels)
-
-
-def _at(manifest: Manifest, point: OperatingPoint) -> Manifest:
-    """Return the manifest at the T and the reject severity of a point."""
-    return _with_chain(manifest, threshold=point.threshold, reject_severity=point.reject_severity)
-
-
-def _with_chain(manifest: Manifest, **changes: float | None) -> Manifest:
-    return manifest.model_copy(update={"chain": manifest.chain.model_copy(update=changes)})
 
 
 def bundle_name(folder: Path) -> str:

@@ -7,14 +7,8 @@ from export.quantisation.search import describe
 from models.report.exported import BuildFailureRecord, ExportRecord, TriedRecord
 
 
-def record_of(
-    exported: Exported, file: str, max_false_rejects: float | None = None
-) -> ExportRecord:
-    """Return the record of an export.
-
-    file: path of the bundle, relative to the run's folder. max_false_rejects: the limit by which T
-    was chosen; None for the T of the run.
-    """
+def record_of(exported: Exported, file: str) -> ExportRecord:
+    """Return the record of an export. file: path of the bundle, relative to the run's folder."""
     manifest = exported.bundle.manifest
     return ExportRecord(
         bundle=exported.bundle.id,
@@ -23,7 +17,7 @@ def record_of(
         threshold=manifest.chain.threshold,
         keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
         reject_severity=manifest.chain.reject_severity,
-        max_false_rejects=max_false_rejects,
+        max_false_rejects=exported.limit,
         metrics={name: one.as_measures() for name, one in exported.certified.metrics.items()},
         parity={name: parity.as_dict() for name, parity in exported.certified.parity.items()},
         tried=tuple(

@@ -19,6 +19,7 @@ from edge.bundle import (
     TrainedOn,
 )
 from edge.bundle.manifest import MAX_SIZES, Format
+from edge.chain.detect import RUN_PX
 from export.synthetic_defects import (
     add_synthetic_defect,
     is_synthetic,
@@ -33,7 +34,7 @@ from models.runs.run import Run
 from models.training.alignment import aligned_view
 from models.training.patches import Picture, load_pictures
 
-WHOLE_FRAME_LIMIT_PX = 512 * 512  # above this a frame is cut into tiles
+# Of the runs of a network for frames of RUN_PX pixels or more.
 TILE_PX, OVERLAP_PX = 512, 64
 
 
@@ -108,6 +109,17 @@ class ExportSource:
     def size(self) -> tuple[int, int]:
         """Return the height and width of the network's input in pixels."""
         return self.draft.detector.height, self.draft.detector.width
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """Return the height and width of the crops on which ONNX in int8 is calibrated, in pixels.
+
+        They are limited because of the memory that float values of every layer take.
+        """
+        if isinstance(self.detector, FileDetector) or self.detector.fixed_px is not None:
+            return self.size
+        height, width = self.size
+        return min(height, TILE_PX), min(width, TILE_PX)
 
     @property
     def channels(self) -> Literal[1, 3]:
@@ -207,8 +219,8 @@ def input_shape(
 ) -> tuple[int, int, int]:
     """Return height, width and tile overlap of the network's input, in pixels.
 
-    A frame of the usual size is one tile, unless it has more than WHOLE_FRAME_LIMIT_PX pixels. A
-    network of one size has no tiles. Raises DataError where another size is given for it.
+    A frame of the usual size is one run, unless it has RUN_PX pixels or more. A network of one size
+    has no tiles. Raises DataError where another size is given for it.
     """
     if network.fixed_px is not None:
         return _only_shape(given, network.fixed_px)
@@ -216,7 +228,7 @@ def input_shape(
     height, width = (
         -(-(side or other) // multiple) * multiple for side, other in zip(given, usual, strict=True)
     )
-    if given == (None, None) and height * width > WHOLE_FRAME_LIMIT_PX:
+    if given == (None, None) and height * width >= RUN_PX:
         height, width = min(height, TILE_PX), min(width, TILE_PX)
     overlap = min(OVERLAP_PX, min(height, width) // 2) // multiple * multiple
     return height, width, overlap

@@ -25,7 +25,7 @@ _PRECISIONS: dict[str, Precision] = {each: each for each in get_args(Precision)}
 
 
 def engine_choice(
-    name: str | None, precision: str | None, threads: int, stripes: str = "off"
+    name: str | None, precision: str | None, threads: int, stripes: str = "auto"
 ) -> EngineChoice:
     """Return the engine of --engine, --precision, --threads and --stripes. Imports its library.
 

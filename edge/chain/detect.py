@@ -24,9 +24,11 @@ from edge.records import SeverityMap
 # A frame with a smaller side is refused, because PASS would be a guess. 16 px is one cell of the
 # coarsest stage of the lean network.
 MIN_SIDE_PX = 16
-# The longest side of one run of a network that accepts any shape. A larger run needs more memory;
-# smaller tiles see less of the surface and take more time.
-RUN_SIDE_PX = 1024
+# A network that accepts any shape takes a frame below RUN_PX pixels in one run, as training does: a
+# cell near the edge of a tile sees padding where the surface goes on. A larger frame that cannot be
+# cut into stripes is cut into tiles with sides of at most TILE_SIDE_PX, because of the memory.
+RUN_PX = 3_000_000
+TILE_SIDE_PX = 1024
 # Engines for other shapes that are kept. A line has one size of frame, a folder many.
 KEPT_ENGINES = 4
 # The export traces graphs for sides of at least two multiples of multiple_px.
@@ -83,8 +85,8 @@ class _Grid:
 class RegressionDetector:
     """The detector of He & Liu 2020, section III.C.1, on engines of static shape.
 
-    With ``shaped`` a frame is one run at its own size, rounded up to multiple_px. A frame with a
-    side above RUN_SIDE_PX is cut into equal tiles that overlap. The first frame of a size takes
+    With ``shaped`` a frame is one run at its own size, rounded up to multiple_px. A frame of
+    ``run_px`` pixels or more is cut into equal tiles that overlap. The first frame of a size takes
     about 20 ms more, because its engine is made then.
 
     Without ``shaped`` every run has the shape in the manifest. A smaller frame is extended by
@@ -105,11 +107,13 @@ class RegressionDetector:
         scale: float,
         zero_point: int = 0,
         shaped: Callable[[int, int], Engine] | None = None,
+        run_px: int = RUN_PX,
     ) -> None:
         """Check the shapes of the engine, with one run.
 
         scale, zero_point: severity = scale · (value − zero_point) of the engine's output. shaped:
-        returns an engine for the given height and width in pixels.
+        returns an engine for the given height and width in pixels. run_px: number of pixels from
+        which a frame is cut into tiles.
         """
         self._manifest = manifest
         self._scale, self._zero_point = scale, zero_point
@@ -117,6 +121,7 @@ class RegressionDetector:
         _require_shapes(engine, manifest, self._whole)
         self._engine = engine
         self._shaped = shaped
+        self._run_px = run_px
         self._made: OrderedDict[tuple[int, int], Engine] = OrderedDict()
         self._stitched = np.empty((0, 0), np.uint8)
         self._part: float | None = None  # the stored score of the part, of the runs so far
@@ -147,7 +152,11 @@ class RegressionDetector:
         """Return the engine for a frame of this size, or for its tiles."""
         if self._shaped is None:
             return self._engine
-        shape = self._run_side(height, self._whole[0]), self._run_side(width, self._whole[1])
+        is_tiled = height * width >= self._run_px
+        shape = (
+            self._run_side(height, self._whole[0], is_tiled=is_tiled),
+            self._run_side(width, self._whole[1], is_tiled=is_tiled),
+        )
         if shape == self._whole:
             return self._engine
         made = self._made.get(shape)
@@ -160,11 +169,11 @@ class RegressionDetector:
         self._made.move_to_end(shape)
         return made
 
-    def _run_side(self, length: int, usual: int) -> int:
+    def _run_side(self, length: int, usual: int, *, is_tiled: bool) -> int:
         """Return the side of one run: of the whole frame, or of as few equal tiles as possible."""
         multiple, overlap = self._manifest.multiple_px, self._manifest.overlap_px
-        most = max(usual, RUN_SIDE_PX // multiple * multiple)
-        tiles = 1 if length <= most else -(-(length - overlap) // (most - overlap))
+        most = max(usual, TILE_SIDE_PX // multiple * multiple)
+        tiles = 1 if length <= most or not is_tiled else -(-(length - overlap) // (most - overlap))
         side = -(-(length + (tiles - 1) * overlap) // tiles)
         return max(-(-side // multiple), MIN_MULTIPLES) * multiple
 

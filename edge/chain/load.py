@@ -40,9 +40,18 @@ def build_inspector(
 ) -> Inspector:
     """Return the chain that the bundle describes. engine: None is ONNX Runtime on one core.
 
-    Blocks while the networks load (about 50 ms each). Call ``prove`` afterwards: the golden frames
-    are not checked yet. Raises BundleError. The operators of a network are checked before an engine
-    loads it (edge/bundle/network.py).
+    Blocks and raises as ``build_steps`` does. Call ``prove`` afterwards: the golden frames are not
+    checked yet.
+    """
+    detector, classifier = build_steps(bundle, engine)
+    return Inspector(detector, classifier, bundle.manifest.chain, bundle.manifest.kinds, now_ns)
+
+
+def build_steps(bundle: Bundle, engine: EngineChoice | None = None) -> tuple[Detector, Classifier]:
+    """Return the two steps of the chain that hold networks. engine: None is ONNX Runtime.
+
+    Blocks while the networks load (about 50 ms each). Raises BundleError. The operators of a
+    network are checked before an engine loads it (edge/bundle/network.py).
     """
     check_networks(bundle)
     engine = engine or EngineChoice()
@@ -98,7 +107,7 @@ def build_inspector(
             manifest.kinds,
             keep_severity=blocks.keep_severity,
         )
-    return Inspector(detector, classifier, manifest.chain, manifest.kinds, now_ns)
+    return detector, classifier
 
 
 def _with_stripes(detector: RegressionDetector, bundle: Bundle, engine: EngineChoice) -> Detector:

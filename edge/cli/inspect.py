@@ -54,7 +54,7 @@ _Stripes = Annotated[
         metavar="auto|require|off",
         help="Frames of 3,000,000 pixels and more. auto: in stripes, with the result of one run "
         "over the whole frame, where the network permits it. require: other networks are refused. "
-        "off: in tiles, as smaller frames above 1,024 px a side.",
+        "off: in tiles.",
     ),
 ]
 _Timings = Annotated[
@@ -81,7 +81,7 @@ def inspect(
     trust: TrustOption = None,
     threshold: _Threshold = None,
     timings: _Timings = True,
-    stripes: _Stripes = "off",
+    stripes: _Stripes = "auto",
 ) -> None:
     """Inspect pictures and videos and write one line of JSON for each frame.
 

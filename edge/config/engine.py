@@ -53,15 +53,14 @@ class EngineConfig(ConfigSection):
         ),
     )
     stripes: Literal["auto", "require", "off"] = Field(
-        default="off",
+        default="auto",
         title="Stripes of large frames",
         description=(
             "auto: a frame of stripes_from_px or more is inspected in overlapping stripes, with "
-            "the result of one run over the whole frame. A network that needs the whole picture at "
-            "once is run on tiles instead, and the log gives the reason. require: such a network "
-            "is refused. off: frames above 1,024 px a side are cut into tiles, and cells near the "
-            "edge of a tile see less of the surface. Training cuts tiles too, so thresholds are "
-            "those of tiles."
+            "the result of one run over the whole frame, as in training. A network that needs the "
+            "whole picture at once is run on tiles instead, and the log gives the reason. require: "
+            "such a network is refused. off: frames of 3,000,000 pixels or more are cut into "
+            "tiles, and cells near the edge of a tile see less of the surface."
         ),
     )
     stripes_from_px: int = Field(

@@ -11,6 +11,7 @@ from functools import partial
 
 from edge.bundle import BuildManifest, Bundle
 from edge.bundle.manifest import Format, Precision
+from edge.config.engine import STRIPES_FROM_PX
 from edge.engines.engine import MakesEngine
 from edge.errors import BundleError
 
@@ -97,7 +98,7 @@ class EngineChoice:
     threads: int = 1
     precision: Precision | None = None
     providers: tuple[str, ...] = ()
-    stripes_from_px: int | None = None
+    stripes_from_px: int | None = STRIPES_FROM_PX
     stripes_required: bool = False
 
     def __str__(self) -> str:

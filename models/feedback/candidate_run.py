@@ -101,6 +101,8 @@ def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
             "threshold": settings.threshold,
             "keep_severity": settings.keep_severity,
             "reject_severity": reject_severity,
+            # It was proved for the limit of the old run, on the parts that were held back then.
+            "promise": None,
             "metrics": metrics,
             "curve": curve_of(search),
             "detector_loss": candidate.detector_loss,

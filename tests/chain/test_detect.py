@@ -14,10 +14,12 @@ from edge.chain import detect as module
 from edge.chain.detect import (
     KEPT_ENGINES,
     MIN_SIDE_PX,
-    RUN_SIDE_PX,
+    RUN_PX,
+    TILE_SIDE_PX,
     RegressionDetector,
     as_channels,
 )
+from edge.config.engine import STRIPES_FROM_PX
 from edge.errors import BundleError, FrameError
 from tests.chain.fake_engines import (
     CellEngine,
@@ -170,36 +172,39 @@ class Maker:
         return self.engines[-1]
 
 
-def flexible(make: Maker, height: int = 64, width: int = 96) -> RegressionDetector:
+def flexible(
+    make: Maker, height: int = 64, width: int = 96, run_px: int = RUN_PX
+) -> RegressionDetector:
     whole = CellEngine(height, width, reach_px=6)
     manifest = detector_manifest(height, width, multiple_px=8, overlap_px=16)
-    return regression(whole, manifest, shaped=make)
+    return regression(whole, manifest, shaped=make, run_px=run_px)
 
 
 @settings(deadline=None, max_examples=60)
 @given(height=st.integers(16, 200), width=st.integers(16, 300), side=st.sampled_from([64, 96, 128]))
 def test_a_frame_is_run_at_its_own_size(height: int, width: int, side: int) -> None:
-    """Reflected to the next multiple only; where a side is longer than a run may be, cut into as
-    few equal tiles as there can be."""
+    """Reflected to the next multiple only; where it has more pixels than a run may have, cut into
+    as few equal tiles as there can be."""
     make = Maker()
     pixels = noise(height, width, seed=height + width)
-    detector = flexible(make, 64, 64)
+    detector = flexible(make, 64, 64, run_px=side * side)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "RUN_SIDE_PX", side)
+        patch.setattr(module, "TILE_SIDE_PX", side)
         values = detector.detect(pixels).values
     down, right = -height % 8, -width % 8
     wide = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_REFLECT_101)
     whole = local_cells(wide, 2, 6)[: -(-height // 2), : -(-width // 2)]
     assert (values == whole).all()
-    assert all(max(shape) <= side for shape in make.made)
-    if max(height, width) <= side - 8:
+    is_tiled = height * width >= side * side
+    assert all(max(shape) <= side for shape in make.made) or not is_tiled
+    if not is_tiled:
         assert sum(len(engine.runs) for engine in make.engines[1:]) <= 2, "a try, and one run"
 
 
 def test_tiles_are_equal_and_few() -> None:
     make = Maker()
     flexible(make).detect(noise(1536, 2048))
-    assert RUN_SIDE_PX == 1024
+    assert (RUN_PX, TILE_SIDE_PX) == (STRIPES_FROM_PX, 1024)
     assert make.made == [(16, 16), (776, 696)]  # two by three, 16 px of overlap each
     assert len(make.engines[1].runs) == 1 + 2 * 3
 

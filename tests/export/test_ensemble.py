@@ -13,7 +13,9 @@ import onnx
 import torch
 
 from edge.bundle.onnx_file import check_onnx
+from edge.chain.stripes.detector import StripedDetector
 from edge.engines.ort import OrtEngine
+from edge.engines.workers import Workers
 from export.float_onnx import export_float, station_graph, tail_of
 from export.quantisation.quantise import LAYER_TYPES, Quantiser, Scheme
 from models.methods.cell_features import planes
@@ -21,6 +23,8 @@ from models.methods.ensemble.network import EnsembleDetector
 from models.methods.frozen_backbone import freeze_backbone
 from models.methods.reverse_distillation.network import ReverseDistillationDetector
 from models.training.detector import severity_map
+from tests.chain.stripes.frames import require_equal, surface
+from tests.export.test_stripes import stripes_of
 from tests.support.woven import BAD, GOOD
 
 
@@ -62,6 +66,19 @@ def test_the_float_graph_is_that_of_torch(
     check_onnx(data)
     found = _station(data, BAD[0].pixels).squeeze() * 12.0
     np.testing.assert_allclose(found, severity_map(network, BAD[0].pixels), atol=1e-3)
+
+
+@pytest.mark.parametrize("is_rounded", [False, True])
+def test_stripes_have_the_map_of_one_run(
+    network: EnsembleDetector, graph: onnx.ModelProto, *, is_rounded: bool
+) -> None:
+    model = graph
+    if is_rounded:
+        model = Quantiser(graph, [picture.pixels for picture in GOOD[:8]]).quantise(Scheme())
+    data = bytes(station_graph(model, tail_of(network)).SerializeToString())
+    stripes = stripes_of(network, data, "ensemble")
+    detector = StripedDetector(stripes, Workers(1), max_run_px=1500 * 320)
+    require_equal(stripes, detector, surface(1800, 300))
 
 
 def test_int8_keeps_distance_and_contrast_in_float(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,15 +13,17 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from edge.bundle import ChainManifest, KindManifest, check_certificate, read_bundle
-from edge.chain.classify import SingleKindClassifier
-from edge.chain.inspector import Inspector
+from edge.bundle import KindManifest, Manifest, check_certificate, read_bundle
+from edge.chain.classify import Classifier, SingleKindClassifier
+from edge.chain.detect import Detector
 from edge.records import SeverityMap
-from export.errors import ExportError
-from export.operating_point import choose_point
+from export.chains import Build
+from export.operating_point import BuildLimitError, choose_point
 from export.options import ExportOptions
 from export.pack import build_bundle
 from export.record import record_of
+from export.source import open_source
+from models.evaluation.promise import FalseRejectPromise
 from models.evaluation.tradeoff import (
     OperatingPoint,
     choose,
@@ -31,6 +34,10 @@ from models.report.exported import read_export
 from models.runs.run import Run
 from models.training.patches import Picture, load_pictures
 from tests.export.conftest import run_export
+
+MakeBuilds = Callable[..., tuple[Manifest, list[Build]]]
+LOW = 0.01  # severity that every picture reaches somewhere
+KINDS = (KindManifest(name="bar"), KindManifest(name="pit"))
 
 
 @pytest.fixture
@@ -123,34 +130,73 @@ def points(*rejects: tuple[float, int]) -> tuple[OperatingPoint, ...]:
     return tuple(OperatingPoint(t, 0, 5, count, 4, 0.5) for t, count in rejects)
 
 
-def always(severity: float, threshold: float) -> Inspector:
-    """A chain that gives every frame this severity everywhere."""
+def always(severity: float) -> tuple[Detector, Classifier]:
+    """The steps of a build that gives every frame this severity everywhere."""
 
     class Flat:
         def detect(self, pixels: np.ndarray) -> SeverityMap:
             cells = np.full((pixels.shape[0], pixels.shape[1]), severity, np.float32)
             return SeverityMap(cells, 1.0, 0, 1)
 
-    kinds = (KindManifest(name="bar"), KindManifest(name="pit"))
-    chain = ChainManifest(threshold=threshold)
-    return Inspector(Flat(), SingleKindClassifier(kinds), chain, kinds, time.perf_counter_ns)
+    return Flat(), SingleKindClassifier(KINDS)
 
 
-def test_the_shipped_chain_must_keep_the_limit_too(held_back: tuple[Picture, ...]) -> None:
-    """It rejects everything up to T = 6: the float chain's first choice, 4, is not taken."""
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch, tiny_run: Path) -> MakeBuilds:
+    """Return a function that makes builds of constant severities, and their manifest."""
+    draft = open_source(Run(tiny_run), name="line", version="1").draft
+
+    def made(*severities: float) -> tuple[Manifest, list[Build]]:
+        named = {f"build-{number}": always(each) for number, each in enumerate(severities)}
+        monkeypatch.setattr(
+            "export.operating_point.build_steps", lambda manifest, build: named[build.name]
+        )
+        return draft, [SimpleNamespace(name=name) for name in named]
+
+    return made
+
+
+def test_every_build_must_keep_the_limit_too(
+    held_back: tuple[Picture, ...], builds: MakeBuilds
+) -> None:
+    """A build of 6 rejects everything up to T = 6: the float chain's first choice is not taken."""
     found_by_float = points((4.0, 0), (7.0, 0), (9.0, 0))
 
-    def chosen(severity: float) -> OperatingPoint:
-        return choose_point(
-            found_by_float,
-            held_back,
-            ("bar", "pit"),
-            0.1,
-            lambda point: always(severity, point.threshold),
-        )
+    def chosen(*severities: float) -> OperatingPoint:
+        point, manifest = choose_point(found_by_float, held_back, *builds(*severities), 0.1)
+        assert manifest.chain.threshold == point.threshold
+        return point
 
     found = chosen(6.0)
     assert (found.threshold, found.false_rejects) == (7.0, 0)
     assert found.escapes == found.defective, "the counts are the shipped chain's"
-    with pytest.raises(ExportError, match="int8 rejects more good parts than allowed"):
-        chosen(12.0)
+    assert chosen(3.0, 8.0).threshold == 9.0, "the second build keeps the limit at 9 alone"
+    for severities, name in (((12.0,), "build-0"), ((3.0, 12.0), "build-1")):
+        with pytest.raises(BuildLimitError, match="int8 rejects more good parts than") as caught:
+            chosen(*severities)
+        assert caught.value.build == name
+
+
+@pytest.mark.parametrize(
+    ("promise", "is_chosen"),
+    [
+        (None, False),
+        (FalseRejectPromise(limit=0.2, good=10, rejected=3), False),
+        (FalseRejectPromise(limit=0.2, good=10, rejected=2), True),
+    ],
+)
+def test_the_limit_that_a_run_keeps_is_kept_by_its_builds(
+    tiny_run: Path, tmp_path: Path, promise: FalseRejectPromise | None, is_chosen: bool
+) -> None:
+    """At T = LOW the builds of this run reject more good parts than it promises."""
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    own = {"threshold": LOW, "keep_severity": LOW, "reject_severity": None, "promise": promise}
+    run.finish(run.result().model_copy(update=own))
+    options = ExportOptions(name="line", precision="float32", calibration_frames=4)
+    exported = build_bundle(run, options)
+    metrics = exported.certified.metrics["onnx-float32"]
+    assert (exported.limit, exported.point is not None) == (0.2 if is_chosen else None, is_chosen)
+    assert record_of(exported, "line.outfeed").max_false_rejects == exported.limit
+    assert (metrics.false_reject_rate <= 0.2) is is_chosen
+    chain = exported.bundle.manifest.chain
+    assert (chain.threshold, chain.reject_severity is not None) == (LOW, is_chosen)

@@ -15,11 +15,10 @@ from export.pack import Exported
 from export.page import latency_words, render, write_page
 from export.record import record_of
 from models.report.exported import TriedRecord
-from tests.export.conftest import OPTIONS
 
 
 def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
-    record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
+    record = record_of(exported, "line.outfeed")
     text = write_page(tmp_path, record, exported.certified).read_text()
     assert f"line.outfeed: {exported.bundle.id}, T = " in text
     # The first line has the figures for a decision: escapes, false rejects, size and speed.
@@ -42,7 +41,7 @@ def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
 
 
 def test_the_layers_in_float_and_the_reason_are_shown(exported: Exported) -> None:
-    record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
+    record = record_of(exported, "line.outfeed")
     figures = record.tried[0].figures
     tried = (
         TriedRecord(network="detector", way="minmax", figures=figures, fault="kinds 0.1"),
@@ -54,7 +53,7 @@ def test_the_layers_in_float_and_the_reason_are_shown(exported: Exported) -> Non
 
 
 def test_the_latency_of_int8_and_float_is_compared(exported: Exported) -> None:
-    record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
+    record = record_of(exported, "line.outfeed")
 
     def words(int8: float, in_float: float, *builds: str) -> str:
         latency = {"onnx-int8": int8, "onnx-float32": in_float}
@@ -75,9 +74,7 @@ def test_the_latency_of_int8_and_float_is_compared(exported: Exported) -> None:
 
 
 def test_nothing_to_show(exported: Exported) -> None:
-    record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects).model_copy(
-        update={"tried": ()}
-    )
+    record = record_of(exported, "line.outfeed").model_copy(update={"tried": ()})
     text = render(record, replace(exported.certified, differences=()))
     assert text.count("Nothing was quantised.") == 2
     assert "<p>None.</p>" in text

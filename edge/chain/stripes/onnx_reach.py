@@ -50,7 +50,7 @@ class _Tracker:
     """The reach of the tensors of a graph, operator by operator."""
 
     def __init__(self, graph: OnnxGraph) -> None:
-        self._constants = graph.constants
+        self._constants = dict(graph.constants)
         self.planes: dict[str, PlaneReach] = {
             name: PlaneReach((-3, -2), AxisReach(), AxisReach()) for name in graph.inputs
         }
@@ -58,8 +58,13 @@ class _Tracker:
     def follow(self, node: OnnxNode) -> None:
         """Add the outputs of an operator. Raises NotLocalError."""
         planes = [self.planes[name] for name in node.inputs if name in self.planes]
-        if not planes:
-            return  # of constants alone
+        if not planes:  # of constants alone
+            whole = self._constants.get(node.inputs[0]) if node.inputs else None
+            if node.op in ("Slice", "Split") and whole is not None:
+                # A part has as many dimensions. Its values, and the lengths, are not needed.
+                part = replace(whole, values=())
+                self._constants.update(dict.fromkeys(node.outputs, part))
+            return
         if node.op not in _ELEMENTWISE | {"Concat"} and node.inputs[0] not in self.planes:
             raise NotLocalError("its first input is a constant")
         if node.op in _ELEMENTWISE:

@@ -73,7 +73,7 @@ class PatchCoreDetector(SizedBuffers):
     def distances(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the distance of each cell, N×1×(H/cell)×(W/cell), and that of the part, N×1."""
         features = self.cell_features(x)
-        cells, squares = _rows(features)
+        cells, squares = (each.flatten(1, 2) for each in _rows(features))
         distance = _to_nearest(cells, squares, self.bank)
         part = self._weighted(cells, squares, distance)
         return distance.transpose(1, 2).reshape_as(features[:, :1]), part
@@ -120,23 +120,26 @@ def bank_of(vectors: Tensor) -> Tensor:
 
 
 def distance_to_bank(features: Tensor, bank: Tensor) -> Tensor:
-    """Return the distance of each cell from the nearest vector: N×features×h×w → N×1×h×w."""
+    """Return the distance of each cell from the nearest vector: N×features×h×w → N×1×h×w.
+
+    Its graph keeps rows and columns apart, so that a station can run it on stripes.
+    """
     cells, squares = _rows(features)
-    return _to_nearest(cells, squares, bank).transpose(1, 2).reshape_as(features[:, :1])
+    return _to_nearest(cells, squares, bank).permute(0, 3, 1, 2)
 
 
 def _rows(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a row for each cell with a 1 at its end, N×P×(features + 1), and |x|², N×P×1."""
+    """Return a row for each cell with a 1 at its end, N×h×w×(features + 1), and |x|², N×h×w×1."""
     # The check of a bundle (edge/bundle/onnx_file.py) allows the operator Pad, and refuses Expand.
-    cells = functional.pad(features, (0, 0, 0, 0, 0, 1), value=1.0).flatten(2).transpose(1, 2)
-    return cells, (cells * cells).sum(2, keepdim=True) - 1.0
+    cells = functional.pad(features, (0, 0, 0, 0, 0, 1), value=1.0).permute(0, 2, 3, 1)
+    return cells, (cells * cells).sum(3, keepdim=True) - 1.0
 
 
 def _to_nearest(cells: Tensor, squares: Tensor, bank: Tensor) -> Tensor:
-    """Return the distance of each row from the nearest vector: N×P×1."""
+    """Return the distance of each row from the nearest vector: N×…×1."""
     best: Tensor | None = None
     for block in torch.split(bank, BLOCK, 1):
-        product = (cells @ block).amax(2, keepdim=True)
+        product = (cells @ block).amax(-1, keepdim=True)
         best = product if best is None else torch.maximum(best, product)
     assert best is not None
     return torch.sqrt(functional.relu(squares - 2.0 * best))

@@ -30,15 +30,29 @@ def with_detector(**changes: object) -> Bundle:
 
 
 def test_frames_from_the_configured_size_are_run_in_stripes() -> None:
-    """A frame of 1,100 px is in tiles without stripes, which give another map."""
-    frame = Frame.from_array(surface(1100, 500))
+    """A frame of 3.1 megapixels is in tiles without stripes, which give another map."""
+    frame = Frame.from_array(surface(2048, 1536))
+
+    def seen(choice: EngineChoice) -> bytes:
+        inspector = build_inspector(NANO, now_ns=time.monotonic_ns, engine=choice)
+        return inspector.examine(frame).severity.values.tobytes()
+
+    pixels = 2048 * 1536
+    in_tiles, in_stripes = seen(EngineChoice(stripes_from_px=None)), seen(EngineChoice())
+    assert in_tiles != in_stripes
+    assert seen(EngineChoice(stripes_from_px=pixels + 1)) == in_tiles
+    assert seen(EngineChoice(stripes_from_px=pixels)) == in_stripes
+
+
+def test_a_smaller_frame_is_one_run_of_the_whole_surface() -> None:
+    """No cell sees an edge of a tile: the map is that of stripes, which is that of one run."""
+    frame = Frame.from_array(surface(1900, 1500))
     maps = []
-    for least in (None, 1100 * 500 + 1, 1100 * 500):
+    for least in (None, 1 << 20):
         choice = EngineChoice(stripes_from_px=least)
         inspector = build_inspector(NANO, now_ns=time.monotonic_ns, engine=choice)
         maps.append(inspector.examine(frame).severity.values.tobytes())
     assert maps[0] == maps[1]
-    assert maps[1] != maps[2]
 
 
 @pytest.mark.parametrize(
@@ -52,9 +66,9 @@ def test_frames_from_the_configured_size_are_run_in_stripes() -> None:
 def test_a_bundle_that_needs_the_whole_picture(changes: dict[str, object], reason: str) -> None:
     bundle = with_detector(**changes)
     wanted = f"{bundle.id} cannot run on stripes: {reason}"
-    assert stripes_refused(bundle, EngineChoice(stripes_from_px=STRIPES_FROM_PX)) == wanted
-    assert stripes_refused(bundle, EngineChoice()) is None
-    choice = EngineChoice(stripes_from_px=STRIPES_FROM_PX, stripes_required=True)
+    assert stripes_refused(bundle, EngineChoice()) == wanted
+    assert stripes_refused(bundle, EngineChoice(stripes_from_px=None)) is None
+    choice = EngineChoice(stripes_required=True)
     with pytest.raises(NotLocalError) as caught:
         stripe_network(bundle, choice)
     assert str(caught.value) == wanted
