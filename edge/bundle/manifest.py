@@ -69,8 +69,9 @@ class DetectorManifest(ManifestModel):
     """The input and output of the detector, in every build.
 
     height × width is the shape of a run in a build that is not flexible, and of the golden frames.
-    A larger frame of another build is one run at its own size. A large one is cut into stripes, or
-    into tiles, which overlap by overlap_px, where the network does not permit them. The output is one plane at stride_px. part_score: the network has a decision
+    A larger frame of a flexible build is one run at its own size. A frame of 3 megapixels or more
+    is cut into stripes, or into tiles, which overlap by overlap_px, where the network does not
+    permit stripes. The output is one plane at stride_px. part_score: the network has a decision
     head. Its output is then one row: the cells of the plane row by row, and the score of the part
     last, on the same scale. alignment: the detector sees the aligned part and not the frame.
     """

@@ -23,8 +23,7 @@ from models.methods.ensemble.network import EnsembleDetector
 from models.methods.frozen_backbone import freeze_backbone
 from models.methods.reverse_distillation.network import ReverseDistillationDetector
 from models.training.detector import severity_map
-from tests.chain.stripes.frames import require_equal, surface
-from tests.export.test_stripes import stripes_of
+from tests.chain.stripes.frames import require_equal, stripes_of, surface
 from tests.support.woven import BAD, GOOD
 
 
@@ -76,7 +75,7 @@ def test_stripes_have_the_map_of_one_run(
     if is_rounded:
         model = Quantiser(graph, [picture.pixels for picture in GOOD[:8]]).quantise(Scheme())
     data = bytes(station_graph(model, tail_of(network)).SerializeToString())
-    stripes = stripes_of(network, data, "ensemble")
+    stripes = stripes_of(data, network)
     detector = StripedDetector(stripes, Workers(1), max_run_px=1500 * 320)
     require_equal(stripes, detector, surface(1800, 300))
 

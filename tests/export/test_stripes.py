@@ -9,41 +9,20 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime.quantization")
 import torch
 
-from edge.bundle import DetectorManifest
-from edge.chain.stripes.detector import StripedDetector, StripeNetwork
+from edge.chain.stripes.detector import StripedDetector
 from edge.chain.stripes.onnx_reach import onnx_reach
-from edge.chain.stripes.reach import NotLocalError, cell_reach
-from edge.engines.ort import OrtEngine
+from edge.chain.stripes.reach import NotLocalError
 from edge.engines.workers import Workers
 from export.float_onnx import station_graph, tail_of
 from export.quantisation.quantise import Range, quantise
 from models.methods.padim.network import PaDiMDetector
 from models.networks import DetectorNetwork, build_detector, normalise
-from tests.chain.stripes.frames import require_equal, surface
+from tests.chain.stripes.frames import require_equal, stripes_of, surface
 from tests.support.traced import traced_once
 
 ARCHITECTURES = [("paper", 4), ("paper", 2), ("nano", 2), ("lean", 2), ("large", 2)]
 ARCHITECTURES += [("extra-large", 2)]
 SLOW = [pytest.param(*each, marks=pytest.mark.slow) for each in ARCHITECTURES[1:]]
-
-
-def stripes_of(network: DetectorNetwork, data: bytes, name: str) -> StripeNetwork:
-    spec = DetectorManifest(
-        network=name,
-        channels=1,
-        height=8 * network.multiple_px,
-        width=8 * network.multiple_px,
-        overlap_px=network.multiple_px,
-        multiple_px=network.multiple_px,
-        stride_px=network.stride_px,
-    )
-    plane = onnx_reach(data)
-    rows, cols = (cell_reach(side, spec.stride_px) for side in plane.sides)
-
-    def shaped(height: int, width: int) -> OrtEngine:
-        return OrtEngine(data, batch=1, height=height, width=width, channels=1)
-
-    return StripeNetwork(spec, shaped, rows, cols, 1.0)
 
 
 def untrained(name: str, resolution: int, frame: np.ndarray) -> DetectorNetwork:
@@ -69,7 +48,7 @@ def test_every_architecture(name: str, resolution: int) -> None:
     spread = Range(-6, 6) if tail.sigmoid else Range(0, 12)
     for model in (traced, quantise(traced, frames, spread)):
         data = station_graph(model, tail).SerializeToString()
-        stripes = stripes_of(network, data, name)
+        stripes = stripes_of(data, network)
         reach = stripes.rows.before_px + stripes.rows.after_px
         side = 2 * reach // 32 * 32 + 96
         detector = StripedDetector(stripes, Workers(1), max_run_px=(reach + 96) ** 2)
@@ -99,7 +78,7 @@ def test_a_reach_is_as_far_as_values_that_are_not_numbers_go() -> None:
     """One NaN among the pixels makes exactly those cells NaN that depend on it."""
     network = untrained("paper", 4, surface(256, 256, seed=1))
     rows = stripes_of(
-        network, station_graph(traced_once(network, 1), tail_of(network)).SerializeToString(), "p"
+        station_graph(traced_once(network, 1), tail_of(network)).SerializeToString(), network
     ).rows
     pixels = torch.zeros(1, 1, 320, 8)
     pixels[0, 0, 160] = torch.nan

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle import DetectorManifest
 from edge.chain.stripes.detector import StripedDetector, StripeNetwork
+from edge.chain.stripes.onnx_reach import onnx_reach
 from edge.chain.stripes.plan import StripePlan
+from edge.chain.stripes.reach import cell_reach
 from edge.engines.engine import Engine
+from edge.engines.ort import OrtEngine
 
 Pixels = NDArray[np.uint8]
 
@@ -47,6 +52,33 @@ def whole_map(
     engine.input[...] = extended.reshape(engine.input.shape)
     cells = engine.run()[0].reshape(rows // stride_px, cols // stride_px)
     return cells[: -(-height // stride_px), : -(-width // stride_px)].copy()
+
+
+class _Grid(Protocol):
+    @property
+    def multiple_px(self) -> int: ...
+    @property
+    def stride_px(self) -> int: ...
+
+
+def stripes_of(data: bytes, network: _Grid) -> StripeNetwork:
+    """Return an ONNX network of grey frames for stripes. network: what it was traced from."""
+    multiple = network.multiple_px
+    spec = DetectorManifest(
+        network="any",
+        channels=1,
+        height=8 * multiple,
+        width=8 * multiple,
+        overlap_px=multiple,
+        multiple_px=multiple,
+        stride_px=network.stride_px,
+    )
+    rows, cols = (cell_reach(side, spec.stride_px) for side in onnx_reach(data).sides)
+
+    def shaped(height: int, width: int) -> OrtEngine:
+        return OrtEngine(data, batch=1, height=height, width=width, channels=1)
+
+    return StripeNetwork(spec, shaped, rows, cols, 1.0)
 
 
 def require_equal(
