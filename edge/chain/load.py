@@ -13,7 +13,7 @@ from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.golden import first_difference
 from edge.chain.inspector import Inspector
 from edge.chain.stripes.detector import LargeFrameDetector, StripedDetector
-from edge.chain.stripes.network import stripe_network
+from edge.chain.stripes.network import expects_stripes, stripe_network
 from edge.chain.stripes.reach import NotLocalError
 from edge.chain.template.detector import read_template
 from edge.chain.threshold.detector import read_threshold
@@ -114,14 +114,20 @@ def _with_stripes(detector: RegressionDetector, bundle: Bundle, engine: EngineCh
     """Return the detector for stripes, or the same one where all frames are cut into tiles."""
     if engine.stripes_from_px is None:
         return detector
-    try:
-        network = stripe_network(bundle, engine)
-    except NotLocalError:
-        if engine.stripes_required:
-            raise
-        return detector
-    striped = StripedDetector(network, Workers(engine.threads))
-    return LargeFrameDetector(detector, striped, engine.stripes_from_px)
+
+    def striped() -> Detector:
+        try:
+            network = stripe_network(bundle, engine)
+        except NotLocalError:
+            if engine.stripes_required:
+                raise
+            return detector
+        return StripedDetector(network, Workers(engine.threads))
+
+    both = LargeFrameDetector(detector, striped, engine.stripes_from_px)
+    if engine.stripes_required or expects_stripes(bundle, engine):
+        both.prepare()
+    return both
 
 
 def prove(bundle: Bundle, inspector: Inspector, engine: EngineChoice | None = None) -> None:

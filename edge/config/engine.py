@@ -58,9 +58,10 @@ class EngineConfig(ConfigSection):
         description=(
             "auto: a frame of stripes_from_px or more is inspected in overlapping stripes, with "
             "the result of one run over the whole frame, as in training. A network that needs the "
-            "whole picture at once is run on tiles instead, and the log gives the reason. require: "
-            "such a network is refused. off: frames of 3,000,000 pixels or more are cut into "
-            "tiles, and cells near the edge of a tile see less of the surface."
+            "whole picture at once is run on tiles instead, and the log has the reason where it "
+            "learned from pictures that large. require: such a network is refused. off: frames of "
+            "3,000,000 pixels or more are cut into tiles, and cells near the edge of a tile see "
+            "less of the surface."
         ),
     )
     stripes_from_px: int = Field(

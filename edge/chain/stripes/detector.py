@@ -56,20 +56,30 @@ class _Prepared:
 
 
 class LargeFrameDetector:
-    """A Detector that gives frames of from_px pixels and more to ``striped``, others to ``small``.
+    """A Detector that gives frames of from_px pixels and more to another one, others to ``small``.
 
     Synchronization: one thread at a time may use it.
     """
 
-    def __init__(self, small: Detector, striped: StripedDetector, from_px: int) -> None:
+    def __init__(self, small: Detector, large: Callable[[], Detector], from_px: int) -> None:
+        """large: returns the detector of large frames. It is called for the first one, because the
+        graph of the network is read for it, some 40 ms."""
         self._small = small
-        self._striped = striped
+        self._make_large = large
+        self._large: Detector | None = None
         self._from_px = from_px
 
+    def prepare(self) -> None:
+        """Make the detector of large frames now."""
+        if self._large is None:
+            self._large = self._make_large()
+
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
-        if pixels.ndim >= 2 and pixels.shape[0] * pixels.shape[1] >= self._from_px:
-            return self._striped.detect(pixels)
-        return self._small.detect(pixels)
+        if pixels.ndim < 2 or pixels.shape[0] * pixels.shape[1] < self._from_px:
+            return self._small.detect(pixels)
+        self.prepare()
+        assert self._large is not None
+        return self._large.detect(pixels)
 
 
 class StripedDetector:

@@ -43,12 +43,20 @@ def stripe_network(bundle: Bundle, engine: EngineChoice) -> StripeNetwork:
     return StripeNetwork(spec, shaped, rows, cols, build.detector.scale, build.detector.zero_point)
 
 
+def expects_stripes(bundle: Bundle, engine: EngineChoice) -> bool:
+    """Return true where the network was trained on frames that this engine cuts into stripes."""
+    known = bundle.manifest.trained_on
+    least = engine.stripes_from_px
+    sizes = () if known is None else (known.greatest, *known.sizes)
+    return least is not None and any(height * width >= least for height, width in sizes)
+
+
 def stripes_refused(bundle: Bundle, engine: EngineChoice) -> str | None:
     """Return the reason why frames of this bundle are never cut into stripes, one line, or None.
 
-    It is None too where stripes are not wanted.
+    It is None too where no frame is expected to be that large.
     """
-    if engine.stripes_from_px is None:
+    if not expects_stripes(bundle, engine):
         return None
     try:
         stripe_network(bundle, engine)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.assembly.chain import engine_choice
-from edge.bundle import Bundle, read_bundle
+from edge.bundle import Bundle, TrainedOn, read_bundle
 from edge.chain.load import build_inspector
 from edge.chain.stripes.network import stripe_network, stripes_refused
 from edge.chain.stripes.reach import NotLocalError
@@ -55,6 +55,17 @@ def test_a_smaller_frame_is_one_run_of_the_whole_surface() -> None:
     assert maps[0] == maps[1]
 
 
+def test_a_large_frame_of_a_bundle_that_needs_the_whole_picture_is_in_tiles() -> None:
+    bundle = with_detector(multiple_px=16)
+    frame = Frame.from_array(surface(2048, 1536))
+    maps = []
+    for least in (None, STRIPES_FROM_PX):
+        choice = EngineChoice(stripes_from_px=least)
+        inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=choice)
+        maps.append(inspector.examine(frame).severity.values.tobytes())
+    assert maps[0] == maps[1]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -66,8 +77,13 @@ def test_a_smaller_frame_is_one_run_of_the_whole_surface() -> None:
 def test_a_bundle_that_needs_the_whole_picture(changes: dict[str, object], reason: str) -> None:
     bundle = with_detector(**changes)
     wanted = f"{bundle.id} cannot run on stripes: {reason}"
+    assert stripes_refused(bundle, EngineChoice()) is None, "no frame is that large"
+    large = TrainedOn(sizes=((64, 64),), least=(64, 64), greatest=(2048, 1536), channels=(1,))
+    for_large = bundle.manifest.model_copy(update={"trained_on": large})
+    bundle = replace(bundle, manifest=for_large)
     assert stripes_refused(bundle, EngineChoice()) == wanted
     assert stripes_refused(bundle, EngineChoice(stripes_from_px=None)) is None
+    assert stripes_refused(bundle, EngineChoice(stripes_from_px=2048 * 1536 + 1)) is None
     choice = EngineChoice(stripes_required=True)
     with pytest.raises(NotLocalError) as caught:
         stripe_network(bundle, choice)
