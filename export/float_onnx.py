@@ -77,23 +77,13 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
         size = fixed or (8 * network.multiple_px,) * 2
         for axis, name in ((2, "rows"), (3, "cols")) if fixed is None else ():
             dynamic[axis] = network.multiple_px * torch.export.Dim(name, min=2, max=512)
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    logging.getLogger("onnx_ir").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations inside torch's exporter
-        program = torch.onnx.export(
-            module,
-            (torch.zeros(2, channels, *size),),
-            dynamo=True,
-            input_names=[NORMALISED],
-            output_names=outputs,
-            dynamic_shapes=(dynamic,),
-            opset_version=OPSET,
-            verbose=False,
-        )
-    assert program is not None
-    model: onnx.ModelProto = program.model_proto
+    model = traced(
+        module,
+        torch.zeros(2, channels, *size),
+        input_names=[NORMALISED],
+        output_names=outputs,
+        dynamic_shapes=(dynamic,),
+    )
     for dimension, name in zip(_dimensions(model), ("batch", "", "height", "width"), strict=True):
         if dimension.dim_param and name:
             dimension.dim_param = name
@@ -104,6 +94,23 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
     model.graph.ClearField("metadata_props")
     del model.graph.value_info[:]
     _fill_trees(model, network)
+    return model
+
+
+def traced(module: nn.Module, example: Tensor, **options: Any) -> onnx.ModelProto:
+    """Return a module as ONNX, without the exporter's remarks on the terminal.
+
+    options: of torch.onnx.export. Blocks for some seconds.
+    """
+    for name in ("onnxscript", "torch.onnx", "onnx_ir"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations inside torch's exporter
+        program = torch.onnx.export(
+            module, (example,), dynamo=True, opset_version=OPSET, verbose=False, **options
+        )
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
     return model
 
 

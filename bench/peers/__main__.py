@@ -4,9 +4,11 @@
 
 The candidates are He & Liu's network in PyTorch, torch.compile, ONNX Runtime and OpenVINO, a plain
 autoencoder with SQLite, and the networks of the bundles in every installed engine. The whole chain
-of a bundle runs on a frame without defects, on one with regions and on larger ones. All take turns,
-so that a noisy machine affects all alike. Matrix products beside them measure the peak of the core.
-Weights are random where there are no trained ones, because time does not depend on them.
+of a bundle runs on a frame without defects, on one with regions and on larger ones. With --methods
+the candidates are the networks that users would take today: EfficientAD, PaDiM, PatchCore,
+SuperSimpleNet, SegDecNet, U-Net and YOLO. All take turns, so that a noisy machine affects all
+alike. Matrix products beside them measure the peak of the core. Weights are random where there are
+no trained ones, because time does not depend on them.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from rich.console import Console
 from bench.peers.candidates import outfeed, peers
 from bench.peers.machine import this_machine
 from bench.peers.measure import measure, select
-from bench.peers.report import NOTE, about, not_timed, tables, write
+from bench.peers.methods import fastest, methods
+from bench.peers.report import NOTE, about, not_timed, tables, write, write_front
 from bench.timing import Turns, bind
 from edge.benchmark.timing import parse_size
 from edge.bundle import read_bundle
@@ -56,6 +59,9 @@ def main(
     core: Annotated[
         int | None, typer.Option(min=0, help="Core that runs everything. [default: the first]")
     ] = None,
+    with_methods: Annotated[
+        bool, typer.Option("--methods", help="The networks of other methods, and Outfeed's.")
+    ] = False,
     only: Annotated[
         list[str] | None, typer.Option(help="Only candidates whose name contains this; repeat.")
     ] = None,
@@ -79,8 +85,11 @@ def main(
         # On the disk of --out, because a file system in memory would not write the database.
         with tempfile.TemporaryDirectory(dir=out) as scratch:
             candidates = list(peers(Path(scratch)))
-            for each in bundles:
-                candidates += outfeed(each, sizes)
+            if with_methods:
+                candidates = [*candidates[:1], *methods()]
+            else:
+                for each in bundles:
+                    candidates += outfeed(each, sizes)
             result = measure(select(candidates, only or []), turns)
     except (OutfeedError, ValueError, OSError) as error:
         console.print(f"[red]peers:[/] {error}", highlight=False, soft_wrap=True)
@@ -93,7 +102,10 @@ def main(
     if absent := not_timed(result):
         text.append(f"Not timed here:\n{absent}")
     console.print(*text, sep="\n\n", highlight=False, markup=False)
-    for path in write(out, machine, result, turns, command):
+    written = write(out, machine, result, turns, command)
+    if with_methods:
+        written = (*written, write_front(out, fastest(result.rows)))
+    for path in written:
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from bench.peers.machine import Machine
 from bench.peers.measure import PeerResult
 from bench.runners import SIDE_PX
 from bench.timing import Spread, Turns
-from models.report.plots import bar_plot
+from models.report.plots import bar_plot, scatter_plot
 
 BLOCK_COLUMNS = (
     "256×256, one core",
@@ -114,6 +114,24 @@ def plot(result: PeerResult) -> str:
         x_label="ms per frame",
         x_log=True,
     )
+
+
+def write_front(folder: Path, methods: Mapping[str, tuple[float, float]]) -> Path:
+    """Write pareto.svg: the published AUROC over the time, and return its path.
+
+    methods: ms of the fastest engine and AUROC, by name.
+    """
+    text = scatter_plot(
+        [(name, ms, auroc) for name, (ms, auroc) in methods.items()],
+        title=f"{SIDE_PX}×{SIDE_PX}, one core, fastest engine; AUROC as published, MVTec AD",
+        x_label="ms per frame",
+        y_label="AUROC",
+        x_log=True,
+        front=True,
+    )
+    path = folder / "pareto.svg"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _block_rows(result: PeerResult) -> list[Sequence[str]]:
