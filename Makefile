@@ -17,7 +17,7 @@
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME] [BUDGET_MS=5 [TARGET=rpi5]] [TEACHER=largest] [DEVICE=auto] [TRACK=tensorboard]: a run from a folder of pictures; BUDGET_MS trains the largest network whose frame takes no longer, here, on an estimated board (TARGET=rpi4, rpi5, orin or n100), or on the board of an `outfeed bench --json`; TEACHER=largest, a run or a torch state teaches it; TRACK=tensorboard or mlflow keeps losses and figures (extra track); DEVICE=cuda, mps or cpu, else a GPU where there is one
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
 #   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [DEVICE=auto] [LEARN_ARGS=...]: from released marked parts
-#   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
+#   make bench     [BENCH=folder] [BENCH_ARGS=--methods]: Outfeed against what a user would pick instead (bench/peers); --methods: EfficientAD, PaDiM, PatchCore, SuperSimpleNet, SegDecNet, U-Net and YOLO in the engines of a station
 #   make bench-arm [ARM=build/arm] [ARM_ARGS='--core a76']: instructions per frame on emulated Arm cores, tables and target profiles (bench/arm); Debian 12 with qemu-user, mmdebstrap and gcc
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make soak-central [CENTRAL_KILLS_ARGS='--kills 1000']: everything from journals to PostgreSQL killed at random; as root, with Mosquitto

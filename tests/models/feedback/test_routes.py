@@ -22,6 +22,7 @@ from edge.quarantine.drawn import mask_path
 from edge.records import Box
 from models.data.dataset import DataError
 from models.evaluation.float_chain import detector_of
+from models.evaluation.promise import FalseRejectPromise
 from models.feedback import (
     FeedbackDataset,
     FeedbackSettings,
@@ -320,11 +321,14 @@ def test_a_method_is_given_the_false_rejects_as_good_parts(
 def test_a_new_run_is_whole_and_keeps_the_marked_parts(
     feedback: FeedbackDataset, tmp_path: Path
 ) -> None:
-    feedback = replace(feedback, learned=feedback.learned[1:])
+    promise = FalseRejectPromise(limit=0.005, good=4, rejected=0)
+    promising = feedback.result.model_copy(update={"promise": promise})
+    feedback = replace(feedback, learned=feedback.learned[1:], result=promising)
     found = follow("threshold", feedback, Limits(), Run(tmp_path))
     assert isinstance(found, RouteCandidate)
     run = write_run(tmp_path / "new", feedback, found)
     record, result = run.record(), run.result()
+    assert result.promise is None, "it was made for another T"
     _, by_name = run.open_data()
     assert len(record.train) == len(feedback.record.train) + 6
     assert len(record.unmasked) == len(feedback.record.unmasked) + 1  # the true reject
