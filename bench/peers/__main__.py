@@ -26,7 +26,7 @@ from rich.console import Console
 
 from bench.peers.candidates import outfeed, peers
 from bench.peers.machine import this_machine
-from bench.peers.measure import measure, select
+from bench.peers.measure import PeerResult, measure, select
 from bench.peers.methods import fastest, methods
 from bench.peers.report import NOTE, about, not_timed, tables, write, write_front
 from bench.timing import Turns, bind
@@ -95,18 +95,22 @@ def main(
         console.print(f"[red]peers:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, ValueError) else getattr(error, "exit_status", 1))
     command = shlex.join(["python", "-m", "bench.peers", *sys.argv[1:]])
-    for table in tables(result):
-        if table.row_count:
-            console.print(table)
-    text = [about(machine, result, turns, command), NOTE]
-    if absent := not_timed(result):
-        text.append(f"Not timed here:\n{absent}")
-    console.print(*text, sep="\n\n", highlight=False, markup=False)
+    _print(console, result, about(machine, result, turns, command))
     written = write(out, machine, result, turns, command)
     if with_methods:
         written = (*written, write_front(out, fastest(result.rows)))
     for path in written:
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+def _print(console: Console, result: PeerResult, conditions: str) -> None:
+    for table in tables(result):
+        if table.row_count:
+            console.print(table)
+    text = [conditions, NOTE]
+    if absent := not_timed(result):
+        text.append(f"Not timed here:\n{absent}")
+    console.print(*text, sep="\n\n", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from bench.peers.candidates import AbsentError, PeerCandidate
 from bench.peers.measure import Row
 from bench.peers.networks.blocks import fused
 from bench.peers.networks.efficientad import EfficientAD
-from bench.peers.networks.resnet import PaDiM, PatchCore, SuperSimpleNet
+from bench.peers.networks.features import PaDiM, PatchCore, SuperSimpleNet
 from bench.peers.networks.segmentation import MobileUNet, SegDecNet
 from bench.peers.networks.yolo import YoloSegmentation
 from bench.public_sets.published import published

@@ -18,7 +18,7 @@ from bench.peers.measure import Row
 from bench.peers.methods import NETWORKS, OWN, fastest, methods
 from bench.peers.networks.blocks import fused, weights_of
 from bench.peers.networks.efficientad import EfficientAD
-from bench.peers.networks.resnet import PaDiM, PatchCore, ResNet
+from bench.peers.networks.features import FeatureLayers, PaDiM, PatchCore
 from bench.peers.networks.segmentation import MobileNetV2, SegDecNet
 from bench.peers.networks.yolo import YoloSegmentation
 from bench.peers.report import write_front
@@ -36,13 +36,11 @@ def _detection_of_yolo() -> nn.Module:
 @pytest.mark.parametrize(
     ("make", "weights"),
     [
-        (ResNet, 11_689_512 - 513_000),  # as published, without the layer of 1,000 kinds
-        (lambda: ResNet(wide=True), 68_883_240 - 2_049_000),
-        (MobileNetV2, 3_504_872 - 1_281_000),
+        (MobileNetV2, 3_504_872 - 1_281_000),  # without the layer of 1,000 kinds
         (lambda: YoloSegmentation(80), 2_876_848 - 16),
         (_detection_of_yolo, 2_624_080 - 16),
     ],
-    ids=["ResNet-18", "Wide-ResNet-50", "MobileNetV2", "YOLO11n-seg", "YOLO11n"],
+    ids=["MobileNetV2", "YOLO11n-seg", "YOLO11n"],
 )
 def test_the_number_of_weights_is_the_published_one(
     make: Callable[[], nn.Module], weights: int
@@ -86,6 +84,7 @@ def test_a_network_without_its_normalisations_is_the_same(
     with torch.no_grad():
         wanted = network(pixels)
         found = fused(network)(pixels)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     wanted, found = ([each] if isinstance(each, torch.Tensor) else each for each in (wanted, found))
     assert [tuple(each.shape) for each in found] == shapes
     for one, other in zip(found, wanted, strict=True):
@@ -113,7 +112,9 @@ def test_matrix_products_count() -> None:
     assert network.products_mmac == pytest.approx(32 * 32 * 384 * 1000 / 1e6)
     by_name = {each.name: each for each in methods()}
     found = by_name["PaDiM, ResNet18, ONNX Runtime float32"].mmac
-    assert found == pytest.approx(mmac(ResNet(3), 3, 256) + 64 * 64 * 100 * 100 / 1e6)
+    assert found == pytest.approx(
+        mmac(FeatureLayers("resnet18"), 3, 256) + 64 * 64 * 100 * 100 / 1e6
+    )
 
 
 def test_every_engine_runs_every_precision() -> None:

@@ -33,19 +33,20 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.norm(self.conv(x)))  # type: ignore[no-any-return]
 
-    def fuse(self) -> None:
-        """Put the normalisation into the convolution, as engines do."""
-        if isinstance(self.norm, nn.BatchNorm2d):
-            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
-            self.norm = nn.Identity()
-
 
 def fused(network: nn.Module) -> nn.Module:
-    """Return the network in eval mode, with every normalisation inside its convolution."""
+    """Return the network in eval mode, with every normalisation inside its convolution.
+
+    A normalisation follows the convolution before it, in the order in which a module names them.
+    """
     network.eval()
     for module in network.modules():
-        if isinstance(module, ConvNorm):
-            module.fuse()
+        before: tuple[str, nn.Conv2d] | None = None
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.BatchNorm2d) and before is not None:
+                setattr(module, before[0], fuse_conv_bn_eval(before[1], child))
+                setattr(module, name, nn.Identity())
+            before = (name, child) if isinstance(child, nn.Conv2d) else None
     return network
 
 

@@ -1,8 +1,7 @@
-"""ResNet-18 and Wide-ResNet-50-2, and the methods on their features.
+"""Methods on the features of a ResNet that was trained on ImageNet.
 
-Sources: He et al. 2016 (Deep Residual Learning, CVPR); Zagoruyko & Komodakis 2016 (Wide Residual
-Networks, BMVC); Defard et al. 2021 (PaDiM, ICPR workshops); Roth et al. 2022 (PatchCore, CVPR);
-Rolih et al. 2024 (SuperSimpleNet, ICPR).
+Sources: Defard et al. 2021 (PaDiM, ICPR workshops); Roth et al. 2022 (PatchCore, CVPR); Rolih et
+al. 2024 (SuperSimpleNet, ICPR).
 """
 
 from __future__ import annotations
@@ -14,61 +13,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.peers.networks.blocks import ConvNorm, same_size
+from models.distillation.resnet import RESNETS, ResNet
 
 
-class _Residual(nn.Module):
-    """A residual block: two 3×3 convolutions, or 1×1, 3×3, 1×1 with a bottleneck."""
+class FeatureLayers(nn.Module):
+    """The first three layers of a ResNet; their outputs, at strides 4, 8 and 16."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, bottleneck: int | None) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        if bottleneck is None:
-            layers = [ConvNorm(inputs, outputs, 3, stride), ConvNorm(outputs, outputs, 3)]
-        else:
-            layers = [
-                ConvNorm(inputs, bottleneck, 1),
-                ConvNorm(bottleneck, bottleneck, 3, stride),
-                ConvNorm(bottleneck, outputs, 1),
-            ]
-        layers[-1].activation = nn.Identity()
-        self.body = nn.Sequential(*layers)
-        self.skip: nn.Module = nn.Identity()
-        if stride > 1 or inputs != outputs:
-            self.skip = ConvNorm(inputs, outputs, 1, stride, activation=None)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.body(x) + self.skip(x))
-
-
-class ResNet(nn.Module):
-    """The first ``stages`` stages of a ResNet; the outputs of all stages, at strides 4, 8, 16, 32.
-
-    wide: Wide-ResNet-50-2 in place of ResNet-18.
-    """
-
-    def __init__(self, stages: int = 4, *, wide: bool = False) -> None:
-        super().__init__()
-        depths = (3, 4, 6, 3) if wide else (2, 2, 2, 2)
-        self.widths = (256, 512, 1024, 2048) if wide else (64, 128, 256, 512)
-        self.stem = nn.Sequential(ConvNorm(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1))
-        inputs = 64
-        made: list[nn.Module] = []
-        for stage in range(stages):
-            outputs = self.widths[stage]
-            # The bottlenecks of the wide network are twice as wide as those of ResNet-50.
-            bottleneck = 128 * 2**stage if wide else None
-            blocks = []
-            for number in range(depths[stage]):
-                stride = 2 if stage and not number else 1
-                blocks.append(_Residual(inputs, outputs, stride, bottleneck))
-                inputs = outputs
-            made.append(nn.Sequential(*blocks))
-        self.stages = nn.ModuleList(made)
+        whole = ResNet(RESNETS[name])
+        middle, last = whole.widths
+        self.widths = (middle // 2, middle, last)
+        self.stem = nn.Sequential(whole.conv1, whole.bn1, nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.layers = nn.ModuleList(whole.get_submodule(f"layer{number}") for number in (1, 2, 3))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x = self.stem(x)
-        outputs = []
-        for stage in self.stages:
-            x = stage(x)
+        outputs, x = [], self.stem(x)
+        for layer in self.layers:
+            x = layer(x)
             outputs.append(x)
         return outputs
 
@@ -83,9 +45,9 @@ class PaDiM(nn.Module):
 
     def __init__(self, side_px: int) -> None:
         super().__init__()
-        self.backbone = ResNet(3)
+        self.backbone = FeatureLayers("resnet18")
         cells = (side_px // 4) ** 2
-        chosen = torch.randperm(sum(self.backbone.widths[:3]))[: self.DIMENSIONS]
+        chosen = torch.randperm(sum(self.backbone.widths))[: self.DIMENSIONS]
         self.register_buffer("chosen", chosen.sort().values)
         self.register_buffer("mean", torch.zeros(cells, self.DIMENSIONS))
         inverse = torch.randn(cells, self.DIMENSIONS, self.DIMENSIONS) / self.DIMENSIONS
@@ -114,8 +76,8 @@ class PatchCore(nn.Module):
 
     def __init__(self, side_px: int, vectors: int) -> None:
         super().__init__()
-        self.backbone = ResNet(3)
-        features = sum(self.backbone.widths[1:3])
+        self.backbone = FeatureLayers("resnet18")
+        features = sum(self.backbone.widths[1:])
         self.register_buffer("bank", torch.randn(features, vectors))
         self.products_mmac = (side_px // 8) ** 2 * features * vectors / 1e6
 
@@ -138,8 +100,8 @@ class SuperSimpleNet(nn.Module):
 
     def __init__(self, *, narrow: bool = False) -> None:
         super().__init__()
-        self.backbone = ResNet(3, wide=not narrow)
-        width = sum(self.backbone.widths[1:3])
+        self.backbone = FeatureLayers("resnet18" if narrow else "wide_resnet50_2")
+        width = sum(self.backbone.widths[1:])
         self.adapter = nn.Conv2d(width, width, 1)
         self.segmentation = nn.Sequential(
             ConvNorm(width, 1024, 1), nn.Conv2d(1024, 1, 1, bias=False)
