@@ -73,10 +73,10 @@ class PatchCoreDetector(SizedBuffers):
     def distances(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the distance of each cell, N×1×(H/cell)×(W/cell), and that of the part, N×1."""
         features = self.cell_features(x)
-        cells, squares = (each.flatten(1, 2) for each in _rows(features))
+        cells, squares = _rows(features)
         distance = _to_nearest(cells, squares, self.bank)
-        part = self._weighted(cells, squares, distance)
-        return distance.transpose(1, 2).reshape_as(features[:, :1]), part
+        part = self._weighted(*(each.flatten(1, 2) for each in (cells, squares, distance)))
+        return distance.permute(0, 3, 1, 2), part
 
     def raw(self, x: Tensor) -> Tensor:
         return self.raw_and_part(x)[0]
