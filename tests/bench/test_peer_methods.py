@@ -119,7 +119,9 @@ def test_matrix_products_count() -> None:
 
 def test_every_engine_runs_every_precision() -> None:
     names = [each.name for each in methods()]
-    assert len(names) == len(set(names)) == 4 * len(NETWORKS) + 2 * len(OWN)
+    # Rounded distances would be fast and useless.
+    assert len(names) == len(set(names)) == 4 * len(NETWORKS) - 2 * 2 + 2 * len(OWN)
+    assert not any("PatchCore" in name and "int8" in name for name in names)
     assert all(f"SegDecNet, {engine} int8" in names for engine in ("ONNX Runtime", "OpenVINO"))
 
 
@@ -146,7 +148,7 @@ def test_the_front_has_the_fastest_engine_and_the_published_figure(tmp_path: Pat
     rows = [
         timed("EfficientAD-S, ONNX Runtime float32", 9.0),
         timed("EfficientAD-S, OpenVINO int8", 3.0),
-        timed("PatchCore, ResNet18, OpenVINO int8", 5.0),
+        timed("PatchCore, ResNet18, OpenVINO float32", 5.0),
         timed("SegDecNet, OpenVINO int8", 1.0),
         Row("EfficientAD-M, OpenVINO int8", None, None, (256, 256), absent="no engine"),
     ]

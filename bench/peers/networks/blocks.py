@@ -31,7 +31,8 @@ class ConvNorm(nn.Module):
         self.activation = nn.Identity() if activation is None else activation()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.norm(self.conv(x)))  # type: ignore[no-any-return]
+        output: Tensor = self.activation(self.norm(self.conv(x)))
+        return output
 
 
 def fused(network: nn.Module) -> nn.Module:

@@ -27,7 +27,8 @@ class _Bottleneck(nn.Module):
         self.body = nn.Sequential(_Conv(width, hidden), _Conv(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)  # type: ignore[no-any-return]
+        output: Tensor = x + self.body(x)
+        return output
 
 
 class _TwoBottlenecks(nn.Module):
@@ -42,7 +43,8 @@ class _TwoBottlenecks(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         joined = torch.cat([self.body(self.first(x)), self.second(x)], 1)
-        return self.last(joined)  # type: ignore[no-any-return]
+        output: Tensor = self.last(joined)
+        return output
 
 
 class _Stage(nn.Module):
@@ -59,7 +61,8 @@ class _Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         left, right = self.first(x).chunk(2, 1)
-        return self.last(torch.cat([left, right, self.body(right)], 1))  # type: ignore[no-any-return]
+        output: Tensor = self.last(torch.cat([left, right, self.body(right)], 1))
+        return output
 
 
 class _Pyramid(nn.Module):
@@ -73,7 +76,8 @@ class _Pyramid(nn.Module):
         found = [self.first(x)]
         for _ in range(3):
             found.append(functional.max_pool2d(found[-1], 5, 1, 2))
-        return self.last(torch.cat(found, 1))  # type: ignore[no-any-return]
+        output: Tensor = self.last(torch.cat(found, 1))
+        return output
 
 
 class _Attention(nn.Module):
@@ -92,7 +96,8 @@ class _Attention(nn.Module):
         query, key, value = both.split([self.key, self.key, 2 * self.key], 2)
         weights = torch.softmax((query.transpose(2, 3) @ key) * self.key**-0.5, -1)
         found = (value @ weights.transpose(2, 3)).reshape(count, width, rows, cols)
-        return self.last(found + self.place(value.reshape(count, width, rows, cols)))  # type: ignore[no-any-return]
+        output: Tensor = self.last(found + self.place(value.reshape(count, width, rows, cols)))
+        return output
 
 
 class _Attending(nn.Module):
@@ -111,7 +116,8 @@ class _Attending(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         left, right = self.first(x).split([self.width, self.width], 1)
         right = right + self.attention(right)
-        return self.last(torch.cat([left, right + self.body(right)], 1))  # type: ignore[no-any-return]
+        output: Tensor = self.last(torch.cat([left, right + self.body(right)], 1))
+        return output
 
 
 class _Prototypes(nn.Module):
@@ -122,7 +128,8 @@ class _Prototypes(nn.Module):
         self.last = _Conv(width, PROTOTYPES, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.second(self.enlarge(self.first(x))))  # type: ignore[no-any-return]
+        output: Tensor = self.last(self.second(self.enlarge(self.first(x))))
+        return output
 
 
 class YoloSegmentation(nn.Module):
